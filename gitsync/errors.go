@@ -1,0 +1,74 @@
+package gitsync
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+var (
+	// ErrNotFound is reported for an object or a folder that the mirror does not hold.
+	ErrNotFound = errors.New("not found")
+	// ErrBranch is reported when the remote has no such branch, or nothing at all.
+	ErrBranch = errors.New("no such branch")
+	// ErrCredential is reported when the remote refuses the credential, or wants one.
+	ErrCredential = errors.New("credential refused")
+	// ErrOrigin is reported when the origin is not on the branch's first-parent chain.
+	ErrOrigin = errors.New("origin not on the branch")
+)
+
+// errUnreadable is reported for what is in the mirror and cannot be read.
+var errUnreadable = errors.New("the mirror cannot be read")
+
+// TooLargeError reports a blob beyond what the reader asked for at most. Nothing was inflated.
+type TooLargeError struct {
+	Hash      Hash
+	Size, Max int64
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("blob %s has %d bytes, more than the limit of %d", e.Hash.Short(), e.Size, e.Max)
+}
+
+// hinted is an error with a next step for a person.
+type hinted struct {
+	text string // what happened and what to do
+	err  error  // what it is, for errors.Is
+}
+
+func (e *hinted) Error() string { return e.text }
+func (e *hinted) Unwrap() error { return e.err }
+
+func hint(err error, format string, args ...any) error {
+	return &hinted{text: fmt.Sprintf(format, args...), err: err}
+}
+
+// missing turns go-git's word for an absent object into ours.
+func missing(kind string, h Hash, err error) error {
+	if errors.Is(err, plumbing.ErrObjectNotFound) {
+		return fmt.Errorf("%s %s: %w", kind, h.Short(), ErrNotFound)
+	}
+	return fmt.Errorf("%w: %s %s: %w", errUnreadable, kind, h.Short(), err)
+}
+
+// oneLine makes text of unknown origin fit for a log line or a status page.
+func oneLine(text string, limit int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+	return truncate(strings.Join(strings.Fields(text), " "), limit)
+}
+
+// truncate cuts s to at most limit bytes, between characters.
+func truncate(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit], "")
+}

@@ -1,0 +1,63 @@
+package gitsync
+
+import "time"
+
+// Times.
+const (
+	defaultPoll = 30 * time.Second
+	minPoll     = time.Second
+	maxBackoff  = 15 * time.Minute
+
+	// takeBackoff is the first wait after take refused an update.
+	takeBackoff = 500 * time.Millisecond
+
+	// lastWords is how long a remote that ended may still say why.
+	lastWords = 2 * time.Second
+)
+
+// waits bounds how long a remote may keep us waiting.
+type waits struct {
+	list   time.Duration // to connect and to list the references
+	fetch  time.Duration // for one increment of history
+	clone  time.Duration // for the whole history
+	silent time.Duration // without a single byte of a pack
+}
+
+var defaultWaits = waits{list: 20 * time.Second, fetch: 10 * time.Minute, clone: 2 * time.Hour, silent: time.Minute}
+
+// Sizes and counts.
+const (
+	maxMessage   = 64 << 10 // bytes of a commit's message
+	maxSubject   = 500      // bytes of its subject
+	maxName      = 200      // bytes of a name or an address of a person
+	maxCoAuthors = 50
+	maxMerged    = 100    // authors of what a merge brought in
+	maxMergeWalk = 10_000 // commits looked at to find them
+	mergeSlop    = 64     // more of them, for clocks that went wrong
+	maxLost      = 1000   // lost commits that are named one by one
+	maxError     = 500    // bytes of State.LastError
+
+	maxListing   = 64 << 20 // bytes of a reference listing
+	maxErrorBody = 4 << 10  // bytes read of an HTTP error's page
+	maxPack      = 16 << 30 // bytes of one pack
+	maxStderr    = 4 << 10  // bytes kept of what the other side says beside the protocol
+	maxRefFile   = 256      // bytes of a ref, an id or the name of a generation
+
+	// maxPacks is when the packs are joined: reading slows with each one, threefold at about 240.
+	maxPacks = 50
+
+	// A request names what we have: the newest heads and a ladder down the history, so that a rewritten branch is fetched from
+	// where it forked and not from its beginning.
+	maxRecent     = 16
+	maxLadderWalk = 4096
+	ladderEvery   = 64 // updates
+
+	// The cache of inflated objects is twice the newest tree, for the next one and for history, within these bounds. A cache
+	// smaller than the tree makes every reading of it inflate everything again.
+	minCache = 24 << 20
+	maxCache = 512 << 20
+
+	maxSuspects   = 1000 // unreadable objects that were looked into
+	maxBranchName = 240
+	maxHintNames  = 3
+)

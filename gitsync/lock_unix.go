@@ -1,0 +1,28 @@
+//go:build unix
+
+package gitsync
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// lock takes the directory for this process. It is let go when the process ends, however it ends.
+func lock(root string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(root, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("mirror: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	_ = f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, fmt.Errorf("the mirror at %s is in use: another process or an unclosed Follower follows into it", root)
+	}
+	return nil, fmt.Errorf("lock %s: %w", root, err)
+}
