@@ -166,7 +166,7 @@ func (s *shell) auth(ctx context.Context) (method ssh.AuthMethod, done func(), e
 func agentAuth(ctx context.Context) (ssh.AuthMethod, func(), error) {
 	socket := os.Getenv("SSH_AUTH_SOCK")
 	if socket == "" {
-		return nil, nil, hint(ErrCredential, "ssh needs a key: name one by --git-ssh-key-file, or run an agent")
+		return nil, nil, hint(ErrCredential, "ssh needs a key: name one by --ssh-key-file, or run an agent")
 	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	if err != nil {

@@ -253,7 +253,7 @@ func TestSSHAgent(t *testing.T) {
 	t.Setenv("SSH_AUTH_SOCK", "")
 	s := newSSHServer(t)
 	w := follow(t, s.url("/repo.git"), sshWith("", s.knownHosts(ssh.KeyAlgoED25519)))
-	if state := w.fails(); !strings.Contains(state.LastError, "--git-ssh-key-file") {
+	if state := w.fails(); !strings.Contains(state.LastError, "--ssh-key-file") {
 		t.Errorf("error %q, want it to say what to give", state.LastError)
 	}
 }
