@@ -1,0 +1,211 @@
+package wire_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/trunkline/trunkline/client/wire"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden messages")
+
+var ofClient = map[string]wire.Client{
+	"hello": {
+		Type: wire.TypeHello, Client: wire.Name{Name: "web", Version: "1.9"}, Env: "prod", Patterns: []string{"checkout.**", "search.*"},
+		Context: []byte(`{"targetingKey":"u1"}`), Cursor: "vZxPEOoxJ3JZ-DBl1-DA",
+	},
+	"ack":  {Type: wire.TypeAck, Cursor: "vZxPEOoxJ3JZ-DBl1-DA"},
+	"nack": {Type: wire.TypeNack, Cursor: "vZxPEOoxJ3JZ-DBl1-DA", Reason: "the pool cannot shrink"},
+}
+
+const (
+	oneCommit   = "4be2a3f0c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f6"
+	otherCommit = "77ad13e2b4c6d8e0f1a2b3c4d5e6f708192a3b4c"
+)
+
+var ofServer = map[string]wire.Server{
+	"snapshot": {
+		Type: wire.TypeSnapshot, Cursor: "vZxPEOoxJ3JZ-DBl1-DA", Commit: oneCommit, Author: "Ada", Subject: "Shorten the timeout", Reason: wire.ReasonUnknownCursor,
+		Values: []byte(`{"checkout":{"dsn":{"$redacted":true,"fp":"9f2c41aa0b7d3e55"},"ratio":1.0,"timeout":20}}`),
+	},
+	"current": {Type: wire.TypeCurrent, Cursor: "vZxPEOoxJ3JZ-DBl1-DA", Commit: oneCommit, Author: "Ada", Subject: "Shorten the timeout"},
+	"delta": {
+		Type: wire.TypeDelta, From: "vZxPEOoxJ3JZ-DBl1-DA", To: "ddgBkj9eEflxIyoMh9LX", Commit: otherCommit, Author: "Bo", Subject: "Revert", Cause: "rollback",
+		RollbackOf: oneCommit,
+		Patch:      []byte(`[{"op":"remove","path":"/checkout/ratio"},{"op":"replace","path":"/checkout/timeout","value":30},{"op":"add","path":"/search","value":{"limit":null}}]`),
+	},
+	"ping":   {Type: wire.TypePing, Cursor: "ddgBkj9eEflxIyoMh9LX"},
+	"goaway": {Type: wire.TypeGoaway, RetryAfterMs: 2750},
+	"error": {
+		Type: wire.TypeError, Code: "unknownEnvironment", Message: "no such environment is served", Hint: "name one of prod, staging",
+	},
+}
+
+// golden compares a message with its file, but for white space.
+func golden(t *testing.T, name string, message any) []byte {
+	t.Helper()
+	file := filepath.Join("testdata", name+".json")
+	if *update {
+		var b bytes.Buffer
+		if err := json.Indent(&b, wire.Encode(message), "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		b.WriteByte('\n')
+		if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, data); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(b.String(), string(wire.Encode(message))); diff != "" {
+		t.Errorf("%s: %s", name, diff)
+	}
+	return b.Bytes()
+}
+
+func TestGoldenMessages(t *testing.T) {
+	for name, m := range ofClient {
+		got, err := wire.ParseClient(golden(t, name, m))
+		if diff := cmp.Diff(&m, got); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", name, err, diff)
+		}
+	}
+	for name, m := range ofServer {
+		got, err := wire.ParseServer(golden(t, name, m))
+		if diff := cmp.Diff(&m, got); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", name, err, diff)
+		}
+	}
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(files) != len(ofClient)+len(ofServer) {
+		t.Errorf("%d files: %v", len(files), err)
+	}
+}
+
+func TestParseClient(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("x", n) }
+	for _, c := range []struct {
+		name, text string
+		says       string // empty where the message is good
+	}{
+		{"least hello", `{"type":"hello"}`, ""},
+		{"unknown fields", `{"type":"hello","later":{"a":[1,2]},"client":{"os":"plan9"}}`, ""},
+		{"other capitals are other fields", `{"type":"hello","Type":"x","ENV":1}`, ""},
+		{"nulls", `{"type":"hello","context":null,"patterns":null}`, ""},
+		{"most patterns", `{"type":"hello","patterns":["a"` + strings.Repeat(`,"a"`, 99) + `]}`, ""},
+		{"longest cursor", `{"type":"ack","cursor":"` + long(128) + `"}`, ""},
+		{"longest reason", `{"type":"nack","reason":"` + long(1024) + `"}`, ""},
+		{"empty", ``, "cannot be read at byte 0"},
+		{"no type", `{}`, "its type must be"},
+		{"a server's type", `{"type":"snapshot"}`, "its type must be"},
+		{"duplicate name", `{"type":"hello","type":"ack"}`, "occurs twice"},
+		{"duplicate name in the context", `{"type":"hello","context":{"a":1,"a":2}}`, "occurs twice"},
+		{"duplicate name in what is unknown", `{"type":"hello","later":{"a":1,"a":2}}`, "occurs twice"},
+		{"not an object", `["hello"]`, "does not belong there"},
+		{"number for a string", `{"type":"hello","env":7}`, `at "/env": a number does not belong there`},
+		{"cut off", `{"type":"hello"`, "cannot be read at byte"},
+		{"something follows", `{"type":"hello"}{}`, "cannot be read at byte 16"},
+		{"invalid UTF-8", "{\"type\":\"hello\",\"env\":\"\xff\"}", "cannot be read at byte"},
+		{"context that is a list", `{"type":"hello","context":[]}`, "the context is not an object"},
+		{"too many patterns", `{"type":"hello","patterns":["a"` + strings.Repeat(`,"a"`, 100) + `]}`, "101 patterns are more than 100"},
+		{"long name", `{"type":"hello","client":{"name":"` + long(129) + `"}}`, "longer than 128 bytes"},
+		{"long version", `{"type":"hello","client":{"version":"` + long(129) + `"}}`, "longer than 128 bytes"},
+		{"long cursor", `{"type":"hello","cursor":"` + long(129) + `"}`, "longer than 128 bytes"},
+		{"long reason", `{"type":"nack","reason":"` + long(1025) + `"}`, "longer than 1024 bytes"},
+		{"too large", strings.Repeat(" ", wire.MaxClientMessage) + `{}`, "65538 bytes are more than 65536"},
+		{"long name of a field", `{"client":{"` + long(5000) + `":1},"type":{"` + long(5000) + `":1}}`, "does not belong there"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := wire.ParseClient([]byte(c.text))
+			if c.says == "" {
+				if err != nil || m == nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if !errors.Is(err, wire.ErrMessage) || !strings.Contains(err.Error(), c.says) || m != nil {
+				t.Errorf("%v, want %q", err, c.says)
+			}
+		})
+	}
+}
+
+func TestParseServer(t *testing.T) {
+	for text, good := range map[string]bool{
+		`{"type":"ping"}`: true,
+		`{"type":"assignments","assignments":[{}]}`:    true,
+		`{"type":"delta","patch":null,"values":[1e9]}`: true,
+		`{}`:         false,
+		`null`:       false,
+		`{"type":1}`: false,
+		`{"type":"goaway","retryAfterMs":` + strings.Repeat("9", 5000) + `}`: false,
+		`{"type":"ping","type":"goaway"}`:                                    false,
+		`{"type":"snapshot","values":{"a":`:                                  false,
+	} {
+		m, err := wire.ParseServer([]byte(text))
+		if (err == nil) != good || (m == nil) == good || !good && (!errors.Is(err, wire.ErrMessage) || len(err.Error()) > maxError) {
+			t.Errorf("%.60s: %v", text, err)
+		}
+	}
+}
+
+// maxError bounds what an error may say: nothing long of a stranger's bytes is repeated.
+const maxError = 512
+
+func FuzzParseClient(f *testing.F) {
+	for _, m := range ofClient {
+		f.Add(wire.Encode(m))
+	}
+	f.Add([]byte(`{"type":"hello","type":{}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := wire.ParseClient(data)
+		if err != nil {
+			if m != nil || !errors.Is(err, wire.ErrMessage) || len(err.Error()) > maxError {
+				t.Fatalf("%v %v", m, err)
+			}
+			return
+		}
+		again, err := wire.ParseClient(wire.Encode(m))
+		if err != nil && len(wire.Encode(m)) <= wire.MaxClientMessage {
+			t.Fatalf("%s does not come back: %v", wire.Encode(m), err)
+		}
+		_ = again
+	})
+}
+
+func FuzzParseServer(f *testing.F) {
+	for _, m := range ofServer {
+		f.Add(wire.Encode(m))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := wire.ParseServer(data)
+		if err != nil && (m != nil || !errors.Is(err, wire.ErrMessage) || len(err.Error()) > maxError) {
+			t.Fatalf("%v %v", m, err)
+		}
+	})
+}
+
+func TestTerminal(t *testing.T) {
+	for code, want := range map[int]bool{
+		wire.CloseRestart: false, wire.CloseNotReady: false, wire.CloseSilent: false, wire.CloseTooMany: false,
+		wire.CloseBadMessage: true, wire.CloseUnknownEnvironment: true, wire.CloseNoHello: true, 1000: false, 1006: false, 4399: false, 4499: true, 4500: false,
+	} {
+		if wire.Terminal(code) != want {
+			t.Errorf("%d", code)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package notify
+
+import "sync"
+
+// queue holds the sessions that may lack something, each once, for the writers.
+type queue struct {
+	mu       sync.Mutex
+	grown    sync.Cond
+	sessions []*session
+	closed   bool
+}
+
+func (q *queue) add(s *session) { q.addAll([]*session{s}) }
+
+func (q *queue) addAll(sessions []*session) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, s := range sessions {
+		s.mu.Lock()
+		waits := s.queued
+		s.queued = true
+		s.mu.Unlock()
+		if !waits {
+			q.sessions = append(q.sessions, s)
+		}
+	}
+	q.grown.Broadcast()
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.grown.Broadcast()
+}
+
+// work delivers until the queue is closed.
+func (q *queue) work() {
+	for {
+		batch := q.take()
+		if batch == nil {
+			return
+		}
+		for _, s := range batch {
+			s.deliver()
+		}
+	}
+}
+
+// take waits for sessions, and takes a few at a time so that all writers have work.
+func (q *queue) take() []*session {
+	const few = 64
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.sessions) == 0 && !q.closed {
+		q.grown.Wait()
+	}
+	if q.closed {
+		return nil
+	}
+	n := min(few, len(q.sessions))
+	batch := q.sessions[:n:n]
+	if q.sessions = q.sessions[n:]; len(q.sessions) == 0 {
+		q.sessions = nil
+	}
+	return batch
+}
