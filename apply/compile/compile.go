@@ -1,0 +1,351 @@
+// Package compile turns the tree of a commit into a snapshot for each environment, and into the problems that stand against it.
+//
+// A [Compiler] is made with [New] and used from one goroutine. [Compiler.Compile] reads again only what differs from the commit it
+// compiled before: folders and documents are kept by hash, merged values and schema results by what went into them. The result
+// depends on the tree and its baselines alone, never on what is kept.
+//
+// What a human must mend is a [Problem] of the result. An error means that the source could not be read, and nothing else.
+package compile
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/trunkline/trunkline/value"
+)
+
+// Snapshot is one tree, compiled for one environment. It is immutable.
+type Snapshot struct {
+	Environment string
+	Manifest    *Manifest
+	// Values are the configuration as it was written.
+	Values *value.Value
+	// Delivered are the values with what is marked sensitive redacted, by this tree or by its baseline.
+	Delivered *value.Value
+
+	marks []value.Pattern // what this tree itself calls sensitive
+}
+
+// Sum is the checksum of what is delivered; sensitive values count by their keyed fingerprints.
+func (s *Snapshot) Sum() value.Sum { return s.Delivered.Sum() }
+
+// Sensitive tells whether this tree itself marks the value at a path as sensitive.
+func (s *Snapshot) Sensitive(path value.Path) bool { return covered(s.marks, path) }
+
+// Baselines are, by environment, the snapshots against which a tree is judged. An environment without one is judged by itself.
+type Baselines map[string]*Snapshot
+
+// Result is what became of a tree.
+type Result struct {
+	Manifest *Manifest
+	// Environments are those a verdict is due for: those of the tree and those of the baselines.
+	Environments []string
+	// Snapshots of the environments that have no error.
+	Snapshots map[string]*Snapshot
+	Problems  []Problem
+	// Retired are environments of the baselines that the tree no longer serves, as its manifest says.
+	Retired []string
+	// Omitted counts problems beyond [MaxProblems] a stage.
+	Omitted int
+
+	omitted map[string]int // the same by environment
+}
+
+// OmittedOf counts the problems of an environment that are not listed.
+func (r *Result) OmittedOf(env string) int { return r.omitted[env] }
+
+// Valid tells whether nothing stands against an environment: it may go live, or is retired.
+func (r *Result) Valid(env string) bool {
+	return r.Snapshots[env] != nil || slices.Contains(r.Retired, env)
+}
+
+// Errors counts the problems that reject an environment.
+func (r *Result) Errors(env string) int {
+	n := 0
+	for _, p := range r.Problems {
+		if p.Severity == Error && p.Touches(env) {
+			n++
+		}
+	}
+	return n
+}
+
+// Compiler compiles one tree after the other.
+type Compiler struct {
+	key       value.Key
+	folders   generations[folderKey, *folder]
+	documents generations[documentKey, *parsed]
+	merger    *value.Merger
+	layers    generations[folderKey, *value.Value]
+	redactors map[string]*value.Redactor
+	schemas   *schemaSet
+	findings  generations[schemaMemoKey, []schemaFinding]
+}
+
+// New makes a Compiler. The key keys the fingerprints of redacted values.
+func New(key value.Key) *Compiler {
+	return &Compiler{key: key, merger: value.NewMerger(), redactors: map[string]*value.Redactor{}}
+}
+
+// Compile compiles a tree and judges it against its baselines.
+func (c *Compiler) Compile(ctx context.Context, source Source, tree Hash, baselines Baselines) (*Result, error) {
+	c.folders.next()
+	layout, err := c.layout(source, tree)
+	if err != nil {
+		return nil, err
+	}
+	run := &run{Compiler: c, source: source, layout: layout, baselines: baselines, found: newFindings()}
+	if err := run.manifest(); err != nil {
+		return nil, err
+	}
+	run.tree()
+	if err := run.decode(ctx); err != nil {
+		return nil, err
+	}
+	run.merge()
+	if err := run.judge(); err != nil {
+		return nil, err
+	}
+	return run.result(), nil
+}
+
+// run is one compilation.
+type run struct {
+	*Compiler
+	source    Source
+	layout    *layout
+	baselines Baselines
+	found     *findings
+
+	own     *Manifest
+	misread bool      // the manifest does not say what it was meant to
+	about   []Problem // of the manifest; they are of stage 2
+	all     []string  // environments a verdict is due for
+	served  []string  // those of them that the tree has
+	parsed  map[string]*parsed
+	values  map[string]*value.Value
+	results map[string]*Snapshot
+}
+
+// everywhere reports a problem of all environments.
+func (r *run) everywhere(p Problem) {
+	p.Environments = r.all
+	r.found.add(p)
+}
+
+// manifest reads trunkline.yaml and settles which environments there are.
+func (r *run) manifest() error {
+	r.misread = len(r.layout.problems) > 0
+	report := func(p Problem) {
+		r.about = append(r.about, p)
+		r.misread = r.misread || p.Severity != Warning
+	}
+	doc, err := r.manifestDocument(report)
+	if err != nil {
+		return err
+	}
+	r.own = readManifest(doc, slices.Sorted(maps.Keys(r.layout.overlays)), report)
+	if r.misread && r.own.guessed && len(r.baselines) > 0 {
+		r.own.Environments = nil // which ones were meant is unknown: the verdict is due for those that are served
+	}
+	r.served = r.own.Names()
+	r.all = slices.Clone(r.served)
+	for env := range r.baselines {
+		r.all = append(r.all, env)
+	}
+	slices.Sort(r.all)
+	r.all = slices.Compact(r.all)
+	return nil
+}
+
+func (r *run) manifestDocument(report func(Problem)) (*value.Value, error) {
+	e := r.layout.manifest
+	if e == nil {
+		return nil, nil
+	}
+	f := file{path: ManifestFile, hash: e.Hash, size: e.Size}
+	if p, bad := badEntry(f.path, *e, 0); bad {
+		report(p)
+		return nil, nil
+	}
+	doc, err := r.document(f)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range doc.problems {
+		report(p)
+	}
+	return doc.value, nil
+}
+
+// tree is stage 1: modes, names, sizes, counts, and folders of environments that nobody declared.
+func (r *run) tree() {
+	for _, p := range r.layout.problems {
+		r.everywhere(p)
+	}
+	r.layout.config.eachProblem(r.everywhere)
+	r.layout.schemas.eachProblem(r.everywhere)
+	for _, name := range slices.Sorted(maps.Keys(r.layout.overlays)) {
+		r.overlayTree(name, r.layout.overlays[name])
+	}
+	if len(r.layout.config.files)+len(r.layout.config.folders)+len(r.layout.overlays) == 0 {
+		r.everywhere(Problem{
+			Stage: StageTree, Rule: "nothingFound", Message: "there is neither config/ nor environments/ here",
+			Hint: "put values in config/, or name the folder that holds it with --path",
+		})
+	}
+	files, bytes := 0, int64(0)
+	r.eachFolder(func(f *folder) {
+		f.each(func(f file) { files, bytes = files+1, bytes+f.size })
+	})
+	if files > MaxFiles {
+		r.everywhere(Problem{
+			Stage: StageTree, Rule: "tooManyFiles", Message: fmt.Sprintf("the config repo holds %d files, more than %d", files, MaxFiles),
+			Hint: "join small files, or split the repo",
+		})
+	}
+	if bytes > MaxTreeBytes {
+		r.everywhere(Problem{
+			Stage: StageTree, Rule: "treeTooLarge", Message: fmt.Sprintf("the config repo's files hold %d bytes, more than %d", bytes, MaxTreeBytes),
+			Hint: "split the repo",
+		})
+	}
+}
+
+func (r *run) eachFolder(visit func(*folder)) {
+	visit(r.layout.config)
+	visit(r.layout.schemas)
+	for _, f := range r.layout.overlays {
+		visit(f)
+	}
+}
+
+func (r *run) overlayTree(name string, f *folder) {
+	_, declared := r.own.Environments[name]
+	touched := r.own.above(name)
+	f.eachProblem(func(p Problem) {
+		p.Environments = touched
+		r.found.add(p)
+	})
+	if declared || r.misread {
+		return
+	}
+	hint := "declare it in " + ManifestFile + ", or remove the folder"
+	if near := nearest(name, r.own.Names()); near != "" {
+		hint = fmt.Sprintf("did you mean environments/%s?", near)
+	}
+	r.everywhere(Problem{
+		Stage: StageTree, File: "environments/" + name, Rule: "unknownEnvironment",
+		Message: fmt.Sprintf("%q is no environment of the manifest", name), Hint: hint,
+	})
+}
+
+// failed tells whether an environment stands no longer, so that later stages leave it out.
+func (r *run) failed(env string) bool { return r.found.failed[env] != "" }
+
+// standing are the environments of the tree that have no error yet.
+func (r *run) standing() []string {
+	return slices.DeleteFunc(slices.Clone(r.served), r.failed)
+}
+
+// judge is what follows the merge: removal, schemas, and the snapshots of what stands.
+func (r *run) judge() error {
+	r.removal()
+	schemas, err := r.compileSchemas()
+	if err != nil {
+		return err
+	}
+	if len(r.standing()) > 0 {
+		r.findings.next()
+	}
+	for _, env := range r.standing() {
+		r.applySchemas(schemas, env)
+	}
+	r.together()
+	r.results = map[string]*Snapshot{}
+	for _, env := range r.standing() {
+		r.results[env] = r.snapshot(env, append(slices.Clone(r.own.Sensitive), schemas.marks...))
+	}
+	return nil
+}
+
+// removal refuses to lose an environment, or all of its values, unless the manifest retires it.
+func (r *run) removal() {
+	for _, env := range slices.Sorted(maps.Keys(r.baselines)) {
+		base := r.baselines[env]
+		if r.found.failedBefore(env, StageMerge) {
+			continue
+		}
+		if _, exists := r.own.Environments[env]; !exists {
+			r.found.add(Problem{
+				Stage: StageMerge, Environments: []string{env}, File: ManifestFile, Rule: "environmentRemoved",
+				Message: fmt.Sprintf("the commit removes the environment %s, which is served", env),
+				Hint:    fmt.Sprintf("list it in %s as %s: {retired: true} first", ManifestFile, env),
+			})
+			continue
+		}
+		if v := r.values[env]; v != nil && v.Len() == 0 && base.Values.Len() > 0 {
+			r.found.add(Problem{
+				Stage: StageMerge, Environments: []string{env}, Rule: "environmentEmptied",
+				Message: fmt.Sprintf("the commit leaves the environment %s without any value", env),
+				Hint:    "is the folder right (--path)? To end the environment, list it as retired",
+			})
+		}
+	}
+}
+
+// together carries an error of one environment to all, where the tree or a baseline wants them to go live together.
+func (r *run) together() {
+	together := r.own.Together
+	for _, base := range r.baselines {
+		together = together || base.Manifest.Together
+	}
+	if !together || len(r.found.failed) == 0 {
+		return
+	}
+	broken := slices.Sorted(maps.Keys(r.found.failed))
+	for _, env := range slices.DeleteFunc(slices.Clone(r.all), r.failed) {
+		r.found.add(Problem{
+			Stage: StageSchemas, Environments: []string{env}, File: ManifestFile, Rule: "applyTogether",
+			Message: "another environment is rejected, and the manifest says apply: together",
+			Hint:    "mend " + strings.Join(broken, ", "),
+		})
+	}
+}
+
+func (r *run) snapshot(env string, marks []value.Pattern) *Snapshot {
+	s := &Snapshot{Environment: env, Manifest: r.own, Values: r.values[env], marks: marks}
+	redactor := r.redactors[env]
+	if redactor == nil {
+		redactor = value.NewRedactor(r.key)
+		r.redactors[env] = redactor
+	}
+	if base := r.baselines[env]; base != nil {
+		marks = append(slices.Clone(marks), base.marks...)
+	}
+	s.Delivered = redactor.Redact(s.Values, canonical(marks))
+	return s
+}
+
+// canonical sorts patterns and leaves out those that stand twice.
+func canonical(patterns []value.Pattern) []value.Pattern {
+	slices.SortFunc(patterns, func(a, b value.Pattern) int { return strings.Compare(a.String(), b.String()) })
+	return slices.CompactFunc(patterns, func(a, b value.Pattern) bool { return a.String() == b.String() })
+}
+
+func (r *run) result() *Result {
+	result := &Result{
+		Manifest: r.own, Environments: r.all, Snapshots: r.results,
+	}
+	result.Problems, result.omitted = r.found.list()
+	result.Omitted = result.omitted[""]
+	for _, env := range slices.Sorted(maps.Keys(r.baselines)) {
+		if r.own.Environments[env].Retired && !r.failed(env) {
+			result.Retired = append(result.Retired, env)
+		}
+	}
+	return result
+}

@@ -1,0 +1,42 @@
+package compile_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/trunkline/trunkline/apply/compile"
+)
+
+// FuzzCompile takes archives of files. Nothing may panic, and a verdict always has its reason.
+func FuzzCompile(f *testing.F) {
+	f.Add("-- trunkline.yaml --\nversion: 1\nenvironments: {prod: {}}\n-- config/a.yaml --\nx: 1\n-- schemas/a.schema.json --\n{\"type\": \"object\"}\n")
+	f.Add("-- config/a.toml --\nx = 1\n-- environments/prod/a.json --\n{\"x\": {\"$patch\": \"delete\"}}\n")
+	f.Add("-- config/a.yaml --\nx: &a {y: 1}\nz: {<<: *a}\n-- schemas/a.schema.yaml --\n$ref: '#/$defs/a'\n$defs: {a: {$ref: '#'}}\n")
+	f.Fuzz(func(t *testing.T, archive string) {
+		if len(archive) > 4096 || strings.Count(archive, "\n-- ") > 20 {
+			t.Skip()
+		}
+		files := map[string]string{}
+		for name, text := range unpack(archive) {
+			if !strings.Contains(name, "//") && !strings.HasPrefix(name, "/") && !strings.HasSuffix(name, "/") {
+				files[name] = text
+			}
+		}
+		s := newStore()
+		tree := s.put(files)
+		c := compile.New(key)
+		first := compileTree(t, c, s, tree, nil)
+		second := compileTree(t, c, s, tree, first.Snapshots)
+		for _, r := range []*compile.Result{first, second} {
+			for _, env := range r.Environments {
+				if r.Valid(env) == (r.Errors(env) > 0) {
+					t.Errorf("%s is valid: %t, with %d errors", env, r.Valid(env), r.Errors(env))
+				}
+			}
+		}
+		again := compileTree(t, compile.New(key), s, tree, nil)
+		if told(t, first) != told(t, again) {
+			t.Errorf("twice:\n%s\n%s", told(t, first), told(t, again))
+		}
+	})
+}

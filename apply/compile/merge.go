@@ -1,0 +1,105 @@
+package compile
+
+import (
+	"slices"
+
+	"github.com/trunkline/trunkline/value"
+)
+
+// merge is stage 3: the documents of each layer are joined, and the layers laid over each other.
+func (r *run) merge() {
+	r.values = map[string]*value.Value{}
+	if len(r.standing()) == 0 {
+		return
+	}
+	r.merger.Next()
+	r.layers.next()
+	base := r.merger.Base(r.layer(r.layout.config))
+	r.conflicts(r.all)
+	done := map[string]*value.Value{"": base}
+	for _, env := range r.served {
+		for _, link := range r.own.Chain(env) {
+			r.overlay(link, done)
+		}
+		if !r.failed(env) {
+			r.values[env] = done[env]
+		}
+	}
+}
+
+// overlay lays one environment's own values over what is beneath, once.
+func (r *run) overlay(env string, done map[string]*value.Value) {
+	if done[env] != nil {
+		return
+	}
+	beneath := done[r.own.Environments[env].Extends]
+	done[env] = beneath
+	folder := r.layout.overlays[env]
+	touched := r.own.above(env)
+	if folder == nil || !slices.ContainsFunc(touched, func(e string) bool { return !r.found.failedBefore(e, StageMerge) }) {
+		return
+	}
+	done[env] = r.merger.Merge(beneath, r.layer(folder))
+	r.conflicts(touched)
+}
+
+// layer joins the documents of a folder. When they do not fit together they are joined once more from the top, so that conflicts
+// are told by their whole paths.
+func (r *run) layer(f *folder) *value.Value {
+	if joined, fits := r.joined(f); fits {
+		return joined
+	}
+	return r.merger.Union(r.mounts(f, nil))
+}
+
+// joined joins what is below a folder, folder by folder, so that one that did not change keeps its value's pointer.
+func (r *run) joined(f *folder) (v *value.Value, fits bool) {
+	mounts := r.mounts(&folder{files: f.files}, f.mount)
+	for _, below := range f.folders {
+		v, fits := r.joined(below)
+		if !fits {
+			return nil, false
+		}
+		if v != value.Empty {
+			mounts = append(mounts, value.Mount{Path: below.mount[len(f.mount):], Value: v})
+		}
+	}
+	if v, ok := r.layers.get(f.key); ok {
+		return v, true
+	}
+	v = r.merger.Union(mounts)
+	if len(r.merger.Conflicts()) > 0 {
+		return nil, false
+	}
+	r.layers.put(f.key, v)
+	return v, true
+}
+
+// mounts are the documents of a folder and of those below it, by their paths below another.
+func (r *run) mounts(f *folder, above value.Path) []value.Mount {
+	var mounts []value.Mount
+	f.each(func(f file) {
+		if doc := r.parsed[f.path]; doc != nil && doc.value != nil {
+			mounts = append(mounts, value.Mount{Path: f.mount[len(above):], Value: doc.value})
+		}
+	})
+	return mounts
+}
+
+// conflicts reports what the merger found, for the environments that the layer is part of.
+func (r *run) conflicts(envs []string) {
+	for _, c := range r.merger.Conflicts() {
+		p := Problem{
+			Stage: StageMerge, Environments: envs, Path: c.Path.String(), Pointer: c.Path.Pointer(),
+			Rule: c.Rule, Message: c.Message, Hint: c.Hint,
+		}.at(c.At)
+		if other := (Problem{}).at(c.Other); c.Other != nil && other.File != "" {
+			p.Message += "; the other place is " + place(other)
+		}
+		r.found.add(p)
+	}
+}
+
+func place(p Problem) string {
+	return value.Pos{File: p.File, Line: p.Line, Column: p.Column}.String()
+}

@@ -1,0 +1,280 @@
+package compile
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/trunkline/trunkline/value"
+)
+
+// schemaBase is what the names of schema files are resolved against. Nothing is ever fetched from it.
+const schemaBase = "trunkline://config/"
+
+// schemaSet are the compiled schemas of one state of schemas/.
+type schemaSet struct {
+	tree     Hash
+	bound    []*boundSchema // by path
+	marks    []value.Pattern
+	problems []Problem
+}
+
+// boundSchema is a schema with the place in the configuration it judges.
+type boundSchema struct {
+	file   string
+	mount  value.Path
+	key    schemaKey
+	schema *jsonschema.Schema
+	cost   *meter
+}
+
+// schemaKey names a schema by all that it depends on.
+type schemaKey struct {
+	file string
+	hash Hash // of the file, or of all of schemas/ when it refers to others
+}
+
+// compileSchemas compiles schemas/, or takes it from the commit before.
+func (r *run) compileSchemas() (*schemaSet, error) {
+	empty := &schemaSet{}
+	if len(r.standing()) == 0 {
+		return empty, nil
+	}
+	if r.schemas == nil || r.schemas.tree != r.layout.schemasH {
+		r.schemas = r.newSchemaSet()
+	}
+	for _, p := range r.schemas.problems {
+		r.everywhere(p)
+	}
+	return r.schemas, nil
+}
+
+func (r *run) newSchemaSet() *schemaSet {
+	set := &schemaSet{tree: r.layout.schemasH}
+	cost := &meter{}
+	compiler := newSchemaCompiler(cost)
+	var bound []file
+	r.layout.schemas.each(func(f file) {
+		doc := r.parsed[f.path]
+		if doc == nil || doc.value == nil {
+			return
+		}
+		if err := compiler.AddResource(schemaBase+f.path, plain(doc.value)); err != nil {
+			set.problems = append(set.problems, schemaProblem(f.path, doc.value, err))
+			return
+		}
+		if isBound(f.path) {
+			bound = append(bound, f)
+		}
+	})
+	for _, f := range bound {
+		schema, err := compileSchema(compiler, schemaBase+f.path)
+		if err != nil {
+			set.problems = append(set.problems, schemaProblem(f.path, r.parsed[f.path].value, err))
+			continue
+		}
+		b := &boundSchema{file: f.path, mount: schemaMount(f), schema: schema, cost: cost, key: schemaKey{f.path, f.hash}}
+		if refersElsewhere(r.parsed[f.path].value) {
+			b.key.hash = r.layout.schemasH
+		}
+		set.bound = append(set.bound, b)
+		set.marks = append(set.marks, sensitiveMarks(schema, b.mount)...)
+	}
+	set.marks = canonical(set.marks)
+	return set
+}
+
+func newSchemaCompiler(cost *meter) *jsonschema.Compiler {
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.AssertFormat()
+	c.RegisterVocabulary(&jsonschema.Vocabulary{URL: schemaBase + "vocabulary", Compile: cost.compile})
+	c.AssertVocabs()
+	c.UseLoader(noLoader{})
+	return c
+}
+
+// noLoader refuses whatever a schema refers to and is not a file under schemas/.
+type noLoader struct{}
+
+var errForeignSchema = errors.New("a schema may refer only to files under schemas/")
+
+func (noLoader) Load(string) (any, error) { return nil, errForeignSchema }
+
+// compileSchema also turns a panic of the library into an error: a schema is a stranger's document.
+func compileSchema(c *jsonschema.Compiler, url string) (s *jsonschema.Schema, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the schema cannot be compiled: %v", p)
+		}
+	}()
+	return c.Compile(url)
+}
+
+// isBound tells whether a schema judges the place that mirrors its own. Others serve only as the targets of $ref.
+func isBound(file string) bool {
+	return strings.HasSuffix(strings.TrimSuffix(file, path.Ext(file)), ".schema")
+}
+
+func schemaMount(f file) value.Path {
+	mount := slices.Clone(f.mount)
+	last := strings.TrimSuffix(mount[len(mount)-1], ".schema")
+	if last == "_index" {
+		return mount[:len(mount)-1]
+	}
+	mount[len(mount)-1] = last
+	return mount
+}
+
+// schemaProblem tells why a schema cannot be used, at the place of it where that is known.
+func schemaProblem(file string, doc *value.Value, err error) Problem {
+	p := Problem{Stage: StageSchemas, File: file, Line: 1, Column: 1, Rule: "schemaInvalid", Hint: "a schema follows JSON Schema 2020-12"}
+	var invalid *jsonschema.SchemaValidationError
+	var load *jsonschema.LoadURLError
+	switch {
+	case errors.As(err, &load):
+		p.Message = fmt.Sprintf("the schema refers to %s, which is not here", strings.TrimPrefix(load.URL, schemaBase))
+		p.Hint = errForeignSchema.Error()
+	case errors.As(err, &invalid):
+		p.Message = "the schema is not valid"
+		at, _, _ := strings.Cut(strings.TrimPrefix(invalid.URL, schemaBase), "#")
+		var why *jsonschema.ValidationError
+		if !errors.As(invalid.Err, &why) {
+			break
+		}
+		if found := (&boundSchema{}).causes(nil, why); len(found) > 0 {
+			first := slices.MinFunc(found, byWhere)
+			p.Message += " at " + doc.PathString(first.path) + ": " + first.text(shown)
+			if at == file {
+				p = p.at(reach(doc, first.path))
+			}
+		}
+	default:
+		p.Message = "the schema cannot be used: " + oneLine(err.Error())
+	}
+	return p
+}
+
+func oneLine(s string) string {
+	s = strings.ReplaceAll(s, schemaBase, "")
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > 300 {
+		s = strings.ToValidUTF8(s[:300], "") + "…"
+	}
+	return s
+}
+
+// refersElsewhere tells whether a schema depends on more than its own file.
+func refersElsewhere(v *value.Value) bool {
+	for _, e := range v.Entries() {
+		switch text := e.Value.Str(); e.Key {
+		case "$ref", "$dynamicRef":
+			if !strings.HasPrefix(text, "#") {
+				return true
+			}
+		case "$schema":
+			if !strings.Contains(text, "//json-schema.org/") {
+				return true // a dialect of its own
+			}
+		}
+		if refersElsewhere(e.Value) {
+			return true
+		}
+	}
+	return false
+}
+
+// plain converts a value to the types the library judges.
+func plain(v *value.Value) any {
+	switch v.Kind() {
+	case value.Null:
+		return nil
+	case value.Bool:
+		return v.Bool()
+	case value.Int:
+		return v.Int()
+	case value.Float:
+		return v.Float()
+	case value.List:
+		items := make([]any, v.Len())
+		for i, e := range v.Entries() {
+			items[i] = plain(e.Value)
+		}
+		return items
+	case value.Map:
+		members := make(map[string]any, v.Len())
+		for _, e := range v.Entries() {
+			members[e.Key] = plain(e.Value)
+		}
+		return members
+	default:
+		return v.Str()
+	}
+}
+
+// schemaMemoKey names a judgement by what it depends on.
+type schemaMemoKey struct {
+	content value.Sum
+	schema  schemaKey
+}
+
+// applySchemas is stage 4 for one environment: every schema judges the value it is bound to, where there is one.
+func (r *run) applySchemas(set *schemaSet, env string) {
+	for _, b := range set.bound {
+		v, ok := r.values[env].At(b.mount)
+		if !ok {
+			continue
+		}
+		key := schemaMemoKey{v.Sum(), b.key}
+		found, known := r.findings.get(key)
+		if !known {
+			found = b.judge(v)
+			r.findings.put(key, found)
+		}
+		for _, f := range found {
+			r.found.add(r.schemaFinding(f, b, v, env))
+		}
+	}
+}
+
+// schemaFinding puts a finding where its value was written: the same content may come from another file in each environment.
+func (r *run) schemaFinding(f schemaFinding, b *boundSchema, v *value.Value, env string) Problem {
+	path := append(slices.Clone(b.mount), f.path...)
+	p := Problem{
+		Stage: StageSchemas, Environments: []string{env}, Path: r.values[env].PathString(path), Pointer: path.Pointer(),
+		Rule: f.keyword, Hint: f.hint,
+		Message: f.text(func(f schemaFinding) bool { return r.hidden(b.mount, f.path, v, env) }),
+	}
+	return p.at(reach(v, f.path))
+}
+
+// reach is the value at a path, or the deepest above it that is there.
+func reach(v *value.Value, path value.Path) *value.Value {
+	for _, segment := range path {
+		next, ok := v.Step(segment)
+		if !ok {
+			break
+		}
+		v = next
+	}
+	return v
+}
+
+// hidden tells whether people may not be shown what stands at a path below where a schema is bound: because it is marked, or
+// because its key, one above it or its own shape is that of a secret.
+func (r *run) hidden(mount, path value.Path, v *value.Value, env string) bool {
+	whole := slices.Concat(mount, path)
+	at := reach(v, path)
+	return r.sensitive(whole, env) || value.LooksSecret("", at) ||
+		slices.ContainsFunc(whole, func(key string) bool { return value.LooksSecret(key, at) })
+}
+
+// sensitive tells whether the tree or the baseline marks a path.
+func (r *run) sensitive(path value.Path, env string) bool {
+	base := r.baselines[env]
+	return covered(r.own.Sensitive, path) || covered(r.schemas.marks, path) || base != nil && base.Sensitive(path)
+}

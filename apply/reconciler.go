@@ -1,0 +1,325 @@
+// Package apply decides what is live. It judges the commits of the branch in order, each against its baseline, takes the verdicts
+// to the log, and swaps what every environment serves.
+//
+// Make a [Reconciler] with [New], call [Reconciler.Start] to serve what the log remembers, and hand it the updates of the branch
+// with [Reconciler.Take], all from one goroutine. Whoever reads configuration does so through [Live], from any goroutine.
+//
+// A verdict depends on the chain of commits alone: not on how commits were batched, on restarts, or on what happens to be live.
+// All that can fail happens before anything live is touched; the record is written before the swap.
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/gitsync"
+	"github.com/trunkline/trunkline/value"
+)
+
+// Options say what a Reconciler works with.
+type Options struct {
+	Mirror Mirror
+	Log    Log
+	Live   *Live
+	// Remembered is what the log knows of earlier decisions, oldest first.
+	Remembered []Remembered
+	// Key keys the digests of values.
+	Key value.Key
+	// Path is the folder of the config repo in the repository; "" is its root.
+	Path string
+	// LogRequired: nothing goes live before the log has taken its record.
+	LogRequired bool
+	// Observe is called on what is worth counting.
+	Observe Observer
+	Slog    *slog.Logger
+	// Now tells the time; time.Now when nil.
+	Now func() time.Time
+}
+
+// Observer holds hooks for metrics. Any may be nil. They must not block.
+type Observer struct {
+	// Judged is called for each verdict.
+	Judged func(env string, verdict Verdict)
+	// Took is called after each commit with what compiling and judging it took.
+	Took func(time.Duration)
+	// Swapped is called when an environment serves another version.
+	Swapped func(env string, v *Version)
+}
+
+// Reconciler judges commits and puts versions live. Its methods are for one goroutine, but for [Reconciler.Status].
+type Reconciler struct {
+	o        Options
+	source   compile.Source
+	compiler *compile.Compiler
+	memory   *memory
+	tip      position
+	problems map[string][]compile.Problem // of the commit judged last, by the environment it is rejected in
+	status   atomic.Pointer[Status]
+
+	incomplete bool // the start could not serve all that is remembered
+}
+
+// position is where judging stands after a commit.
+type position struct {
+	at    gitsync.Hash
+	valid map[string]*Version // by environment, the newest valid version: the baseline of the next commit, and what is live
+}
+
+// New makes a Reconciler that has judged nothing beyond what is remembered.
+func New(o Options) *Reconciler {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Slog == nil {
+		o.Slog = slog.New(slog.DiscardHandler)
+	}
+	r := &Reconciler{
+		o: o, source: Source(o.Mirror), compiler: compile.New(o.Key), memory: recall(o.Remembered),
+		tip: position{valid: map[string]*Version{}},
+	}
+	r.status.Store(&Status{})
+	return r
+}
+
+// Last is the commit judged last, from which following goes on; zero when there is none.
+func (r *Reconciler) Last() gitsync.Hash { return r.memory.last }
+
+// Start serves, from the mirror alone, the newest valid version of each environment that the log remembers. What cannot be
+// served is told by the error; the rest is live all the same.
+func (r *Reconciler) Start(ctx context.Context) error {
+	if r.memory.last.IsZero() {
+		return nil
+	}
+	p, err := r.restore(ctx, r.memory.last)
+	r.incomplete = err != nil
+	if problems, refused := r.refusals(ctx, p); refused == nil {
+		r.problems = problems
+	}
+	r.settle(p, CauseStart)
+	return err
+}
+
+// Take judges what is new on the branch and puts it live. An error means that nothing was changed, and that the same update is to
+// be handed over again.
+func (r *Reconciler) Take(ctx context.Context, u gitsync.Update) error {
+	if err := r.recover(ctx); err != nil {
+		return err
+	}
+	b, err := r.begin(ctx, u)
+	if err != nil {
+		return err
+	}
+	for _, c := range b.commits {
+		began := time.Now()
+		if err := b.judge(ctx, c); err != nil {
+			return fmt.Errorf("judge %s: %w", c.Hash.Short(), err)
+		}
+		if r.o.Observe.Took != nil {
+			r.o.Observe.Took(time.Since(began))
+		}
+	}
+	b.outcomes()
+	problems, err := b.refusals(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.record(ctx, b.decisions, b.record); err != nil {
+		return err
+	}
+	b.memory.settle()
+	r.problems = problems
+	r.announce(b.decisions)
+	cause := CauseCommit
+	if b.rewrite != nil {
+		cause = CauseRewrite
+	}
+	r.settle(b.position, cause)
+	return nil
+}
+
+// recover serves what the log remembers when the start could not, because the mirror was lost and is only now there again.
+func (r *Reconciler) recover(ctx context.Context) error {
+	if !r.incomplete {
+		return nil
+	}
+	_, err := r.o.Mirror.Commit(r.memory.last)
+	if err == nil {
+		err = r.Start(ctx)
+	}
+	if errors.Is(err, gitsync.ErrNotFound) {
+		// The branch was rewritten while the mirror was lost, and what it held is gone: what is new is judged without it.
+		r.o.Slog.Error("not all that was live is in the new mirror", "component", "apply", "err", err)
+		r.incomplete, err = false, nil
+	}
+	return err
+}
+
+// record takes decisions to the log. When it is not there in time the change goes live all the same, unless the log is required.
+func (r *Reconciler) record(ctx context.Context, decisions []Decision, rewrite *Rewrite) error {
+	if len(decisions) == 0 && rewrite == nil {
+		return nil
+	}
+	patient := ctx
+	if !r.o.LogRequired {
+		var cancel context.CancelFunc
+		patient, cancel = context.WithTimeout(ctx, logPatience)
+		defer cancel()
+	}
+	err := r.o.Log.Record(patient, decisions, rewrite)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && r.o.LogRequired:
+		return fmt.Errorf("record: %w", err)
+	case err != nil:
+		r.o.Slog.Error("the log is behind: the change goes live, its record follows", "component", "apply", "err", err)
+	}
+	return nil
+}
+
+// settle makes a position the tip and what is live.
+func (r *Reconciler) settle(p position, cause Cause) {
+	put, now := map[string]*Version{}, r.o.Now()
+	for env, v := range p.valid {
+		if was := r.o.Live.Get(env); was != nil && was.Commit.Hash == v.Commit.Hash {
+			p.valid[env] = was
+			continue
+		}
+		served := *v
+		served.Since, served.Cause = now, cause
+		if cause == CauseCommit && !v.RollbackOf.IsZero() {
+			served.Cause = CauseRollback
+		}
+		p.valid[env], put[env] = &served, &served
+	}
+	remove := slices.DeleteFunc(r.o.Live.Environments(), func(env string) bool { return p.valid[env] != nil })
+	r.tip = p
+	r.updateStatus(p)
+	if len(put) == 0 && len(remove) == 0 {
+		return
+	}
+	r.o.Live.swap(put, remove)
+	for _, env := range slices.Sorted(maps.Keys(put)) {
+		v := put[env]
+		if r.o.Observe.Swapped != nil {
+			r.o.Observe.Swapped(env, v)
+		}
+		r.o.Slog.Info("live", "component", "apply", "env", env, "commit", v.Commit.Hash.Short(), "author", v.Commit.Author.Name, "cause", string(v.Cause))
+	}
+}
+
+// announce tells metrics and the program's log what was decided.
+func (r *Reconciler) announce(decisions []Decision) {
+	for _, d := range decisions {
+		if r.o.Observe.Judged != nil {
+			r.o.Observe.Judged(d.Environment, d.Verdict)
+		}
+		if d.Verdict == Rejected {
+			r.o.Slog.Warn("rejected", "component", "apply", "env", d.Environment, "commit", d.Commit.Hash.Short(),
+				"author", d.Commit.Author.Name, "problem", firstError(d.Problems))
+		}
+	}
+}
+
+func firstError(problems []compile.Problem) string {
+	i := slices.IndexFunc(problems, func(p compile.Problem) bool { return p.Severity == compile.Error })
+	if i < 0 {
+		return ""
+	}
+	return problems[i].String()
+}
+
+// restore compiles the newest valid versions at a commit that was judged before.
+func (r *Reconciler) restore(ctx context.Context, at gitsync.Hash) (position, error) {
+	p := position{at: at, valid: map[string]*Version{}}
+	byCommit := map[gitsync.Hash][]string{}
+	for env, h := range r.memory.newestValid(at) {
+		byCommit[h] = append(byCommit[h], env)
+	}
+	var missing, failed []error
+	for h, envs := range byCommit {
+		err := r.restoreCommit(ctx, h, envs, p)
+		switch {
+		case errors.Is(err, gitsync.ErrNotFound):
+			missing = append(missing, fmt.Errorf("restore %s for %v: %w", h.Short(), envs, err))
+		case err != nil:
+			failed = append(failed, fmt.Errorf("restore %s for %v: %w", h.Short(), envs, err))
+		}
+	}
+	if len(failed) > 0 {
+		return p, errors.Join(failed...) // to be tried again, before what is missing is given up
+	}
+	return p, errors.Join(missing...)
+}
+
+// restoreCommit compiles one commit as it was judged: against the baseline of that time, which decides what is delivered redacted.
+func (r *Reconciler) restoreCommit(ctx context.Context, h gitsync.Hash, envs []string, p position) error {
+	c, err := r.o.Mirror.Commit(h)
+	if err != nil {
+		return err
+	}
+	baselines := compile.Baselines{}
+	for _, env := range envs {
+		base := r.memory.get(h).environments[env].baseline
+		if base.IsZero() {
+			continue
+		}
+		result, _, err := r.compile(ctx, base, nil)
+		if errors.Is(err, gitsync.ErrNotFound) {
+			r.o.Slog.Warn("a baseline is no longer in the mirror: what it alone marks as sensitive is not redacted", "component", "apply",
+				"env", env, "commit", h.Short(), "baseline", base.Short())
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("baseline: %w", err)
+		}
+		if s := result.Snapshots[env]; s != nil {
+			baselines[env] = s
+		}
+	}
+	result, tree, err := r.compile(ctx, h, baselines)
+	if err != nil {
+		return err
+	}
+	for _, env := range envs {
+		switch {
+		case result.Snapshots[env] != nil:
+			p.valid[env] = &Version{
+				ID: c.Hash.String(), Commit: c, Snapshot: result.Snapshots[env],
+				RollbackOf: r.memory.rollback(r.memory.get(h).parent, tree, env),
+			}
+		case !result.Valid(env):
+			r.o.Slog.Error("a version that was valid no longer compiles: the environment waits for a new one", "component", "apply",
+				"env", env, "commit", h.Short(), "problem", firstError(result.Problems))
+		}
+	}
+	return nil
+}
+
+// compile compiles the config repo's folder at a commit. A fault of ours that a repository brings out ends in an error, which is
+// retried, and never ends the server.
+func (r *Reconciler) compile(ctx context.Context, h gitsync.Hash, baselines compile.Baselines) (result *compile.Result, tree gitsync.Hash, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.compiler = compile.New(r.o.Key) // what it kept may be half done
+			err = fmt.Errorf("compile %s: this is a fault of the server, please report it: %v\n%s", h.Short(), p, debug.Stack())
+		}
+	}()
+	c, err := r.o.Mirror.Commit(h)
+	if err != nil {
+		return nil, gitsync.Hash{}, err
+	}
+	if tree, err = folder(r.o.Mirror, c, r.o.Path); err != nil {
+		return nil, gitsync.Hash{}, err
+	}
+	result, err = r.compiler.Compile(ctx, r.source, compile.Hash(tree), baselines)
+	return result, tree, err
+}

@@ -1,0 +1,130 @@
+package apply
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/gitsync"
+)
+
+// Status tells where judging stands.
+type Status struct {
+	// Judged is the commit that was judged last.
+	Judged       gitsync.Hash
+	Environments []EnvironmentStatus // by name
+}
+
+// EnvironmentStatus is what one environment serves and what keeps it from serving more.
+type EnvironmentStatus struct {
+	Name    string
+	Live    *Version // nil when nothing is
+	Blocked *Blocked // nil when the newest commit is live
+}
+
+// Blocked tells of the newest commit, which is rejected.
+type Blocked struct {
+	Commit   gitsync.Commit
+	Since    time.Time // when the first commit after the live one was rejected
+	Problems []compile.Problem
+}
+
+// Status tells where judging stands. It may be called from any goroutine.
+func (r *Reconciler) Status() *Status { return r.status.Load() }
+
+func (r *Reconciler) updateStatus(p position) {
+	s := &Status{Judged: p.at}
+	names := map[string]bool{}
+	for env := range p.valid {
+		names[env] = true
+	}
+	head := r.memory.get(p.at)
+	if head != nil {
+		for env, j := range head.environments {
+			names[env] = names[env] || !j.retired
+		}
+	}
+	for _, env := range slices.Sorted(maps.Keys(names)) {
+		if !names[env] {
+			continue
+		}
+		e := EnvironmentStatus{Name: env, Live: p.valid[env]}
+		if head != nil && head.environments[env].verdict == Rejected {
+			e.Blocked = r.blocked(p, env)
+		}
+		s.Environments = append(s.Environments, e)
+	}
+	r.status.Store(s)
+}
+
+// blocked describes the rejected head of the chain.
+func (r *Reconciler) blocked(p position, env string) *Blocked {
+	b := &Blocked{Problems: r.problems[env]}
+	if c, err := r.o.Mirror.Commit(p.at); err == nil {
+		b.Commit = c
+	}
+	for c := r.memory.get(p.at); c != nil; c = r.memory.get(c.parent) {
+		j, judged := c.environments[env]
+		if !judged || j.verdict != Rejected {
+			break
+		}
+		b.Since = j.at
+	}
+	return b
+}
+
+// refusals are the problems of a judged commit by the environment it is rejected in, found by judging it once more.
+func (r *Reconciler) refusals(ctx context.Context, p position) (map[string][]compile.Problem, error) {
+	head := r.memory.get(p.at)
+	found := map[string][]compile.Problem{}
+	if head == nil {
+		return found, nil
+	}
+	var rejected []string
+	for env, j := range head.environments {
+		if j.verdict == Rejected {
+			rejected = append(rejected, env)
+		}
+	}
+	if len(rejected) == 0 {
+		return found, nil
+	}
+	baselines := compile.Baselines{}
+	for env, v := range p.valid {
+		baselines[env] = v.Snapshot
+	}
+	result, _, err := r.compile(ctx, p.at, baselines)
+	if err != nil {
+		return nil, err
+	}
+	for _, env := range rejected {
+		found[env] = touching(result.Problems, env)
+	}
+	return found, nil
+}
+
+// refusals are the problems of the commit judged last.
+func (b *batch) refusals(ctx context.Context) (map[string][]compile.Problem, error) {
+	if len(b.decisions) == 0 {
+		return b.Reconciler.refusals(ctx, b.position)
+	}
+	found := map[string][]compile.Problem{}
+	for _, d := range b.decisions {
+		if d.Commit.Hash == b.position.at && d.Verdict == Rejected {
+			found[d.Environment] = d.Problems
+		}
+	}
+	return found, nil
+}
+
+func touching(problems []compile.Problem, env string) []compile.Problem {
+	var own []compile.Problem
+	for _, p := range problems {
+		if p.Touches(env) {
+			own = append(own, p)
+		}
+	}
+	return own
+}
