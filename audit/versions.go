@@ -1,0 +1,97 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/trunkline/trunkline/gitsync"
+)
+
+// Version is a commit with the records of all its environments.
+type Version struct {
+	Commit  gitsync.Hash
+	Records []*Record // by environment
+}
+
+// Versions lists judged commits, newest first: at most limit of them, and only those judged before one when it is not zero. more
+// tells that there are older ones. A commit that is not in the log lists nothing.
+func (l *Log) Versions(ctx context.Context, before gitsync.Hash, limit int) (versions []Version, more bool, err error) {
+	limit = min(max(limit, 1), MaxVersions)
+	passed := before.IsZero()
+	err = l.backwards(ctx, func(r *Record) bool {
+		if r.Kind != KindCommit {
+			return true
+		}
+		if r.Commit == before {
+			passed = true
+			return true
+		}
+		if !passed {
+			return true
+		}
+		i := slices.IndexFunc(versions, func(v Version) bool { return v.Commit == r.Commit })
+		if i < 0 {
+			if len(versions) == limit {
+				more = true
+				return false
+			}
+			versions, i = append(versions, Version{Commit: r.Commit}), len(versions)
+		}
+		versions[i].add(r)
+		return true
+	})
+	for _, v := range versions {
+		slices.SortFunc(v.Records, func(a, b *Record) int { return strings.Compare(a.Environment, b.Environment) })
+	}
+	return versions, more, err
+}
+
+// add puts a record among those of the version. One that waits may be stored meanwhile, or stored long since and about to be
+// refused: what is stored counts, and comes last.
+func (v *Version) add(r *Record) {
+	i := slices.IndexFunc(v.Records, func(have *Record) bool { return have.Environment == r.Environment })
+	if i < 0 {
+		v.Records = append(v.Records, r)
+		return
+	}
+	v.Records[i] = r
+}
+
+// backwards goes through the records, those that still wait first, until visit reports false.
+func (l *Log) backwards(ctx context.Context, visit func(*Record) bool) error {
+	l.mu.Lock()
+	waiting := slices.Clone(l.pending)
+	l.mu.Unlock()
+	for _, e := range slices.Backward(waiting) {
+		if !visit(e.record) {
+			return nil
+		}
+	}
+	info, err := l.stream.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("read the audit log: %w", err)
+	}
+	for place := info.State.LastSeq; place >= max(info.State.FirstSeq, 1); place-- {
+		m, err := l.stream.GetMsg(ctx, place)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read record %d: %w", place, err)
+		}
+		var r Record
+		if err := json.Unmarshal(m.Data, &r); err != nil {
+			return fmt.Errorf("read record %d: %w", place, err)
+		}
+		if !visit(&r) {
+			return nil
+		}
+	}
+	return nil
+}
