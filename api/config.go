@@ -1,0 +1,224 @@
+// Package api answers reads over HTTP: values, versions and status. [New] makes the handler; docs/openapi.yaml describes it.
+package api
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/trunkline/trunkline/apply"
+	"github.com/trunkline/trunkline/audit"
+	"github.com/trunkline/trunkline/gitsync"
+	"github.com/trunkline/trunkline/value"
+)
+
+// Options say what the handler reads from.
+type Options struct {
+	Live     *apply.Live
+	Status   func() *apply.Status
+	Versions Versions
+	// Look tells how following goes.
+	Look func() Look
+	// Sessions counts the connected clients.
+	Sessions func() int
+	// Server describes the running program.
+	Server About
+}
+
+// Versions lists what was judged.
+type Versions interface {
+	Versions(ctx context.Context, before gitsync.Hash, limit int) (list []audit.Version, more bool, err error)
+	Pending() (records int, since time.Time)
+}
+
+// New makes the handler of /v1. It sets deadlines for what it writes.
+func New(o Options) http.Handler {
+	a := &api{o}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+configPrefix, a.config)
+	mux.HandleFunc("GET "+configPrefix+"/", a.config)
+	mux.HandleFunc("GET /v1/versions", a.versions)
+	mux.HandleFunc("GET /v1/status", a.status)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		(&problem{http.StatusNotFound, "notFound", "there is nothing here", "reads are under /v1/config, /v1/versions, /v1/status and /v1/stream"}).write(w)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, configPrefix+"/") {
+			a.config(w, r) // reads of values are many: they go past the router
+			return
+		}
+		deadline(w)
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// deadline gives the client a bounded time to take the answer.
+func deadline(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writePatience))
+}
+
+const (
+	configPrefix  = "/v1/config"
+	writePatience = time.Minute
+	largeAnswer   = 32 << 10 // bytes that a socket takes without waiting for the client
+)
+
+type api struct{ o Options }
+
+// Keys of headers, in the form in which they can be set directly.
+const (
+	headerETag   = "Etag"
+	headerCommit = "Trunkline-Commit"
+)
+
+var (
+	contentJSON = []string{"application/json"}
+	nosniff     = []string{"nosniff"}
+)
+
+// config answers GET /v1/config/{path}: the value there, as JSON, redacted where it is marked sensitive.
+func (a *api) config(w http.ResponseWriter, r *http.Request) {
+	version, refused := a.version(queryValue(r, "env"))
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, configPrefix), "/")
+	v, found := version.Snapshot.Delivered.Lookup(path)
+	if !found {
+		missing(version.Snapshot.Delivered, path).write(w)
+		return
+	}
+	tag := etag(v)
+	values := [2]string{tag, version.ID}
+	h := w.Header()
+	h[headerETag], h[headerCommit] = values[:1:1], values[1:]
+	if matches(r.Header["If-None-Match"], tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h["Content-Type"] = contentJSON
+	h["X-Content-Type-Options"] = nosniff
+	buf := buffers.Get().(*[]byte)
+	body := v.AppendJSON((*buf)[:0])
+	if len(body) > largeAnswer {
+		deadline(w)
+	}
+	_, _ = w.Write(body)
+	if cap(body) <= 1<<20 {
+		*buf = body
+		buffers.Put(buf)
+	}
+}
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+
+// etag names a value's content.
+func etag(v *value.Value) string {
+	sum := v.Sum()
+	var b [2 + 2*12]byte
+	b[0], b[len(b)-1] = '"', '"'
+	hex.Encode(b[1:], sum[:12])
+	return string(b[:])
+}
+
+func matches(headers []string, tag string) bool {
+	for _, h := range headers {
+		for candidate := range strings.SplitSeq(h, ",") {
+			candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+			if candidate == tag || candidate == "*" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// queryValue reads one parameter; the plain case does not take the whole query apart.
+func queryValue(r *http.Request, name string) string {
+	raw := r.URL.RawQuery
+	if raw == "" {
+		return ""
+	}
+	if rest, ok := strings.CutPrefix(raw, name); ok && strings.HasPrefix(rest, "=") && !strings.ContainsAny(rest, "&%+;") {
+		return rest[1:]
+	}
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return ""
+	}
+	return query.Get(name)
+}
+
+// version is what the environment serves that a request names; without a name, the only one there is.
+func (a *api) version(env string) (*apply.Version, *problem) {
+	if env != "" {
+		if v := a.o.Live.Get(env); v != nil {
+			return v, nil
+		}
+	}
+	served := a.o.Live.Environments()
+	switch {
+	case len(served) == 0:
+		return nil, &problem{http.StatusServiceUnavailable, "notReady", "nothing is served yet", "see /v1/status for what the server waits for"}
+	case env == "" && len(served) == 1:
+		return a.o.Live.Get(served[0]), nil
+	case env == "":
+		return nil, &problem{http.StatusBadRequest, "noEnvironment", "the request names no environment", "add ?env= with one of " + strings.Join(served, ", ")}
+	}
+	return nil, &problem{http.StatusNotFound, "unknownEnvironment", fmt.Sprintf("no environment %q is served", clip(env)), "use one of " + strings.Join(served, ", ")}
+}
+
+func clip(s string) string {
+	if len(s) > 100 {
+		return strings.ToValidUTF8(s[:100], "") + "…"
+	}
+	return s
+}
+
+// missing tells how far a path leads, and what is there.
+func missing(root *value.Value, text string) *problem {
+	path, err := value.ParsePath(text)
+	if err != nil {
+		return &problem{http.StatusBadRequest, "badPath", err.Error(), `write segments with dots, list items as [0], other keys as ["a.b"]`}
+	}
+	n := 0
+	for ; n < len(path); n++ {
+		next, ok := root.Step(path[n])
+		if !ok {
+			break
+		}
+		root = next
+	}
+	above := "at the top"
+	if n > 0 {
+		above = "under " + clip(path[:n].String())
+	}
+	p := &problem{http.StatusNotFound, "pathNotFound", fmt.Sprintf("%s holds no value", clip(text)), above + " there is no map"}
+	if keys := keysOf(root); len(keys) > 0 {
+		p.Hint = above + " there are " + strings.Join(keys, ", ")
+	}
+	return p
+}
+
+// keysOf names a few members of a map.
+func keysOf(v *value.Value) []string {
+	const few = 20
+	if v.Kind() != value.Map {
+		return nil
+	}
+	var keys []string
+	for _, e := range v.Entries()[:min(v.Len(), few)] {
+		keys = append(keys, value.Path{e.Key}.String())
+	}
+	if v.Len() > few {
+		keys = append(keys, "…")
+	}
+	return slices.Clip(keys)
+}

@@ -1,0 +1,112 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/trunkline/trunkline/apply"
+	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/audit"
+	"github.com/trunkline/trunkline/gitsync"
+)
+
+// VersionList is the answer of GET /v1/versions: judged commits, newest first.
+type VersionList struct {
+	Versions []Version `json:"versions"`
+	// Next is the commit to name as before= for the versions that follow; empty when there are none.
+	Next string `json:"next,omitempty"`
+}
+
+// Version is one judged commit.
+type Version struct {
+	Commit       string                        `json:"commit"`
+	Author       audit.Person                  `json:"author"` // as the commit claims
+	CoAuthors    []audit.Person                `json:"coAuthors,omitempty"`
+	Merged       []audit.Person                `json:"merged,omitempty"`
+	Subject      string                        `json:"subject"`
+	Committed    time.Time                     `json:"committed"`
+	Judged       time.Time                     `json:"judged"`
+	RollbackOf   string                        `json:"rollbackOf,omitempty"` // the version whose content it restores
+	Environments map[string]VersionEnvironment `json:"environments"`
+	Problems     []compile.Problem             `json:"problems,omitempty"`
+}
+
+// VersionEnvironment is what became of a commit in one environment.
+type VersionEnvironment struct {
+	Verdict apply.Verdict `json:"verdict"`
+	// State is live, applied (it was live), superseded (it never was: a newer one went live at the same look), or empty when the
+	// commit was rejected.
+	State        string         `json:"state,omitempty"`
+	Changes      []apply.Change `json:"changes,omitempty"` // paths, with keyed digests of old and new
+	ChangesTotal int            `json:"changesTotal"`
+}
+
+const defaultVersions = 20
+
+// versions answers GET /v1/versions?limit=&before=.
+func (a *api) versions(w http.ResponseWriter, r *http.Request) {
+	before, limit, refused := versionQuery(r.URL.Query())
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	list, more, err := a.o.Versions.Versions(r.Context(), before, limit)
+	if err != nil {
+		(&problem{http.StatusServiceUnavailable, "logUnavailable", "the audit log does not answer", "try again in a moment"}).write(w)
+		return
+	}
+	answer := VersionList{Versions: make([]Version, 0, len(list))}
+	for _, v := range list {
+		answer.Versions = append(answer.Versions, a.describe(v))
+	}
+	if more {
+		answer.Next = list[len(list)-1].Commit.String()
+	}
+	writeJSON(w, http.StatusOK, answer)
+}
+
+func versionQuery(q url.Values) (before gitsync.Hash, limit int, refused *problem) {
+	limit = defaultVersions
+	if text := q.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > audit.MaxVersions {
+			return before, 0, &problem{http.StatusBadRequest, "badLimit", "limit is not a number from 1 to " + strconv.Itoa(audit.MaxVersions), "page on with before="}
+		}
+		limit = n
+	}
+	if text := q.Get("before"); text != "" {
+		var err error
+		if before, err = gitsync.ParseHash(text); err != nil {
+			return before, 0, &problem{http.StatusBadRequest, "badCommit", fmt.Sprintf("before=%s is not the full name of a commit", clip(text)), "take it from next in the answer before"}
+		}
+	}
+	return before, limit, nil
+}
+
+func (a *api) describe(v audit.Version) Version {
+	first := v.Records[0]
+	out := Version{
+		Commit: v.Commit.String(), Author: first.Author, CoAuthors: first.CoAuthors, Merged: first.Merged, Subject: first.Subject,
+		Committed: first.Committed, Judged: first.At, Environments: map[string]VersionEnvironment{},
+	}
+	for _, r := range v.Records {
+		env := VersionEnvironment{Verdict: r.Verdict, State: string(r.Outcome), Changes: r.Changes, ChangesTotal: r.ChangesTotal}
+		if live := a.o.Live.Get(r.Environment); live != nil && live.Commit.Hash == v.Commit {
+			env.State = "live"
+		}
+		out.Environments[r.Environment] = env
+		if r.RollbackOf != nil {
+			out.RollbackOf = r.RollbackOf.String()
+		}
+		for _, p := range r.Problems {
+			if !slices.ContainsFunc(out.Problems, func(q compile.Problem) bool { return p.String() == q.String() }) {
+				out.Problems = append(out.Problems, p)
+			}
+		}
+	}
+	return out
+}

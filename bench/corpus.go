@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	corpusFiles     = 200
+	corpusFileBytes = 50_000
+)
+
+// writeCorpus writes "10 MB": 200 YAML files of 50 kB that look like the configuration of services, and three environments that
+// overlay some of them.
+func writeCorpus(dir string) error {
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range corpusFiles {
+		if err := write(dir, corpusFile(i), serviceConfig(random, i)); err != nil {
+			return err
+		}
+	}
+	var environments strings.Builder
+	for _, env := range []string{"staging", "prod", "prodEu"} {
+		extends := "{}"
+		if env == "prodEu" {
+			extends = "{extends: prod}"
+		}
+		fmt.Fprintf(&environments, "  %s: %s\n", env, extends)
+		for i := range corpusFiles / 10 {
+			overlay := fmt.Sprintf("limits: {cpu: %d, memory: %dMi}\nendpoints:\n  svc%03d0: {timeout: %dms}\n", i+1, 128*(i+1), i*10, 10*(i+1))
+			if err := write(dir, fmt.Sprintf("environments/%s/services/svc%03d.yaml", env, i*10), overlay); err != nil {
+				return err
+			}
+		}
+	}
+	return write(dir, "trunkline.yaml", "version: 1\nenvironments:\n"+environments.String())
+}
+
+func corpusFile(i int) string { return fmt.Sprintf("config/services/svc%03d.yaml", i) }
+
+func write(dir, file, text string) error {
+	path := filepath.Join(dir, filepath.FromSlash(file))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
+}
+
+// serviceConfig is one file: nested maps, lists, strings, numbers, booleans and comments.
+func serviceConfig(random *rand.Rand, service int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Service %d\nname: svc%03d\nrevision: 0\nlimits: {cpu: 2, memory: 512Mi}\nendpoints:\n", service, service)
+	for e := 0; b.Len() < corpusFileBytes; e++ {
+		fmt.Fprintf(&b, "  svc%03d%d:\n    url: https://svc%d.internal:%d/v1/resource%d\n    timeout: %dms\n    retries: %d\n    weight: %.3f\n    enabled: %t\n",
+			service, e, random.IntN(900), 1024+random.IntN(60000), e, random.IntN(5000), random.IntN(5), random.Float64(), random.IntN(2) == 0)
+		fmt.Fprintf(&b, "    headers:\n      X-Request-Class: class-%d\n      X-Owner: team-%d\n    tags: [tier-%d, zone-%c, \"release %d\"]\n",
+			random.IntN(9), random.IntN(40), random.IntN(4), 'a'+rune(random.IntN(3)), random.IntN(99))
+	}
+	return b.String()
+}

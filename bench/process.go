@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const startPatience = 60 * time.Second
+
+// process is a running server of ours.
+type process struct {
+	cmd   *exec.Cmd
+	url   string
+	began time.Time
+	ready time.Duration // from the start of the process until it was ready
+}
+
+var servingAddr = regexp.MustCompile(`msg=serving .*addr=(\S+)`)
+
+// start runs the program and waits until it is ready.
+func (s *suite) start(ctx context.Context, args ...string) (*process, error) {
+	cmd := exec.CommandContext(ctx, s.program, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	cmd.Env = append(os.Environ(), "TRUNKLINE_WEBHOOK_SECRET="+secret)
+	talk, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, began: time.Now()}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	lines := bufio.NewScanner(talk)
+	for p.url == "" && lines.Scan() {
+		if m := servingAddr.FindStringSubmatch(lines.Text()); m != nil {
+			p.url = "http://" + m[1]
+		}
+	}
+	if p.url == "" {
+		return nil, errors.Join(errors.New("the server did not begin to serve"), cmd.Wait())
+	}
+	go func() {
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), "level=ERROR") {
+				fmt.Fprintln(os.Stderr, lines.Text())
+			}
+		}
+	}()
+	if err := p.waitReady(ctx); err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	p.ready = time.Since(p.began)
+	return p, nil
+}
+
+func (p *process) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		if res, err := http.DefaultClient.Do(req); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("the server did not become ready")
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+func (p *process) stop() error {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	return p.cmd.Wait()
+}
+
+// rss is the resident memory of the process in MB.
+func (p *process) rss() (float64, error) {
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "status"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kb / 1000, err
+		}
+	}
+	return 0, errors.New("the process tells no resident memory")
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/trunkline/trunkline/client"
+	"github.com/trunkline/trunkline/server"
+	"github.com/trunkline/trunkline/value"
+)
+
+type watchCmd struct {
+	Patterns []string `arg:"" optional:"" help:"Patterns of values, as checkout.** or *.timeout; everything without them." placeholder:"PATTERN"`
+	remote
+}
+
+func (watchCmd) Help() string {
+	return `Shows what is live and then every change, until interrupted. With -o json one event a line.
+
+Examples:
+  trunkline watch --env prod
+  trunkline watch 'checkout.**' 'database.*.pool' -e prod -o json`
+}
+
+func (c watchCmd) Run(ctx context.Context, io *streams) error {
+	show := &watcher{out: io.out, talk: io.err, c: newPalette(io.color), env: c.Env}
+	follow, err := client.New(client.Options{
+		URL: c.Server, Env: c.Env, Patterns: c.Patterns, Name: "trunkline watch", Version: server.Version, OnEvent: func(e client.Event) {
+			if c.json() {
+				show.json(e)
+			} else {
+				show.text(e)
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if err := follow.Run(ctx); ctx.Err() == nil {
+		return err
+	}
+	return nil // interrupted, as it is meant to be
+}
+
+// watcher writes events.
+type watcher struct {
+	out, talk io.Writer
+	c         palette
+	env       string
+	lost      bool
+}
+
+// event is an event in JSON.
+type event struct {
+	Time       time.Time     `json:"time"`
+	Event      string        `json:"event"`
+	Commit     string        `json:"commit,omitempty"`
+	Author     string        `json:"author,omitempty"`
+	Subject    string        `json:"subject,omitempty"`
+	Cause      string        `json:"cause,omitempty"`
+	RollbackOf string        `json:"rollbackOf,omitempty"`
+	Values     *value.Value  `json:"values,omitempty"`
+	Changes    []eventChange `json:"changes,omitempty"`
+	Error      string        `json:"error,omitempty"`
+}
+
+type eventChange struct {
+	Path string       `json:"path"`
+	Old  *value.Value `json:"old,omitempty"`
+	New  *value.Value `json:"new,omitempty"`
+}
+
+func (w *watcher) json(e client.Event) {
+	line := event{Time: time.Now(), Event: string(e.Kind), Cause: e.Cause}
+	if e.Err != nil {
+		line.Error = e.Err.Error()
+	}
+	if s := e.State; s != nil {
+		line.Commit, line.Author, line.Subject, line.RollbackOf = s.Commit, s.Author, s.Subject, s.RollbackOf
+		if e.Kind == client.Snapshot {
+			line.Values = s.Values
+		}
+	}
+	for _, c := range e.Changes {
+		line.Changes = append(line.Changes, eventChange{c.Path.String(), c.Old, c.New})
+	}
+	_ = json.NewEncoder(w.out).Encode(line)
+}
+
+func (w *watcher) text(e client.Event) {
+	switch e.Kind {
+	case client.Disconnected:
+		if !w.lost {
+			fmt.Fprintf(w.talk, "%s %s\n", w.c.yellow("disconnected:"), e.Err)
+		}
+		w.lost = true
+		return
+	case client.Current:
+		fmt.Fprintf(w.talk, "%s nothing has changed\n", w.c.green("connected again:"))
+	case client.Snapshot:
+		w.head(e, "live")
+		if e.Changes == nil {
+			fmt.Fprintf(w.out, "  %s\n", w.c.dim(fmt.Sprintf("%d values; changes follow as they go live", count(e.State.Values))))
+		}
+	case client.Delta:
+		w.head(e, e.Cause)
+	}
+	w.lost = false
+	for _, c := range e.Changes {
+		writeChange(w.out, c, w.c)
+	}
+}
+
+func (w *watcher) head(e client.Event, what string) {
+	s := e.State
+	if s.RollbackOf != "" {
+		what = "rollback to " + short(s.RollbackOf)
+	}
+	fmt.Fprintf(w.out, "%s %s %s %s %s\n", w.c.dim(time.Now().Format("15:04:05.000")), w.c.cyan(short(s.Commit)), w.c.bold(s.Subject),
+		w.c.dim("by "+s.Author), w.c.dim("("+what+")"))
+}
+
+func short(commit string) string { return commit[:min(len(commit), 7)] }
+
+func count(v *value.Value) int {
+	if v.Kind() != value.Map {
+		return 1
+	}
+	n := 0
+	for _, e := range v.Entries() {
+		n += count(e.Value)
+	}
+	return n
+}
+
+// writeChange writes one difference on a line of its own.
+func writeChange(w io.Writer, c value.Change, p palette) {
+	path := c.Path.String()
+	switch {
+	case c.Old == nil:
+		fmt.Fprintf(w, "  %s %s = %s\n", p.green("+"), path, brief(c.New))
+	case c.New == nil:
+		fmt.Fprintf(w, "  %s %s %s\n", p.red("-"), path, p.dim("was "+brief(c.Old)))
+	default:
+		fmt.Fprintf(w, "  %s %s: %s → %s\n", p.yellow("~"), path, brief(c.Old), brief(c.New))
+	}
+}
+
+// brief is a value on one line, short enough to read.
+func brief(v *value.Value) string {
+	const most = 100
+	if v.Kind() == value.Redacted {
+		return "(redacted, " + v.Fingerprint() + ")"
+	}
+	text := []rune(v.String())
+	if len(text) > most {
+		return string(text[:most]) + "…"
+	}
+	return string(text)
+}

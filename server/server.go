@@ -1,0 +1,298 @@
+// Package server wires the parts to a running program: settings, the embedded bus, the mirror, the log, the reconciler, the hub
+// and the HTTP surface.
+//
+// [New] checks the settings and opens the sockets, so that the address is known; [Server.Run] does everything else, and returns
+// when all of it has stopped.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/trunkline/trunkline/access"
+	"github.com/trunkline/trunkline/api"
+	"github.com/trunkline/trunkline/apply"
+	"github.com/trunkline/trunkline/audit"
+	"github.com/trunkline/trunkline/gitsync"
+	"github.com/trunkline/trunkline/notify"
+	"github.com/trunkline/trunkline/webhook"
+)
+
+// Version is what the program calls itself; the build sets it.
+var Version = "dev"
+
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 30 * time.Second
+	answerTimeout = time.Minute
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 32 << 10
+	stopPatience  = 5 * time.Second // for requests when the program stops
+	flushPatience = 3 * time.Second // for records when the program stops
+)
+
+// Server is one running program.
+type Server struct {
+	settings Settings
+	log      *slog.Logger
+	listener net.Listener
+	ops      net.Listener
+	live     *apply.Live
+	metrics  *metrics
+	started  time.Time
+	sessions sessions
+}
+
+// New checks the settings and opens the sockets.
+func New(settings Settings, log *slog.Logger) (*Server, error) {
+	if err := settings.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{settings: settings, log: log, live: apply.NewLive(), metrics: newMetrics(Version), started: time.Now()}
+	listener, err := net.Listen("tcp", settings.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; choose another address with --listen", settings.Listen, err)
+	}
+	s.listener = notify.Listen(listener)
+	if settings.OpsListen != "" {
+		if s.ops, err = net.Listen("tcp", settings.OpsListen); err != nil {
+			_ = s.listener.Close()
+			return nil, fmt.Errorf("listen on %s: %w; choose another address with --ops-listen", settings.OpsListen, err)
+		}
+	}
+	return s, nil
+}
+
+// Addr is the address that is served on.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// OpsAddr is the address of health and metrics alone; empty when there is none.
+func (s *Server) OpsAddr() string {
+	if s.ops == nil {
+		return ""
+	}
+	return s.ops.Addr().String()
+}
+
+// Live is what is served, for programs that hold the server in process.
+func (s *Server) Live() *apply.Live { return s.live }
+
+// Run serves until ctx ends. What is started last stops first: no request or session outlives what it reads from, and no record
+// is given up while the bus is there.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.listener.Close()
+	if s.ops != nil {
+		defer s.ops.Close()
+	}
+	if err := os.MkdirAll(s.settings.Data, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w; name another with --data", err)
+	}
+	key, err := digestKey(s.settings.Data)
+	if err != nil {
+		return err
+	}
+	following, err := s.settings.following()
+	if err != nil {
+		return err
+	}
+	following.Log, following.Observe = s.log, s.metrics.following()
+	follower, err := gitsync.Open(ctx, following)
+	if err != nil {
+		return err
+	}
+	defer follower.Close()
+
+	bus, err := openBus(s.settings.Data, s.log)
+	if err != nil {
+		return err
+	}
+	defer bus.close()
+	log, err := audit.Open(ctx, bus.js, s.log)
+	if err != nil {
+		return err
+	}
+	records := begin(context.WithoutCancel(ctx), log.Run)
+	defer func() {
+		patient, cancel := context.WithTimeout(context.Background(), flushPatience)
+		defer cancel()
+		if err := log.Flush(patient); err != nil {
+			s.log.Error("records are given up; the next start makes them again", "component", "server", "err", err)
+		}
+		records.stop()
+	}()
+
+	reconciler := apply.New(apply.Options{
+		Mirror: follower, Log: log, Live: s.live, Remembered: log.Remembered(), Key: key, Path: s.settings.Path,
+		LogRequired: s.settings.Audit == "required", Observe: s.metrics.judging(), Slog: s.log,
+	})
+	hub := notify.New(notify.Options{Live: s.live, Observe: s.sessions.counting(s.metrics.delivering())})
+	s.metrics.registry.MustRegister(state{reconciler.Status, follower.State, log.Pending, s.started})
+	handler, err := s.handler(follower, reconciler, log, hub)
+	if err != nil {
+		return err
+	}
+	if err := reconciler.Start(ctx); err != nil {
+		s.log.Error("not all that was live can be served from the mirror", "component", "server", "err", err)
+	}
+
+	failed := make(chan error, 3)
+	web := s.serve(s.listener, handler, failed)
+	defer web.stop()
+	if s.ops != nil {
+		defer s.serve(s.ops, timed(s.operations(reconciler)), failed).stop()
+	}
+	delivery := begin(ctx, hub.Run)
+	defer delivery.stop()
+	taken := reconciler.Last()
+	if follower.Head().IsZero() {
+		taken = gitsync.Hash{} // the mirror was lost: the head is handed on even when it was judged before
+	}
+	follow := begin(ctx, func(ctx context.Context) error { return follower.Run(ctx, taken, reconciler.Take) })
+	defer follow.stop()
+	// Settings are recorded beside everything else: a log that is behind must not keep the server from serving.
+	changed := begin(ctx, func(ctx context.Context) error { return log.Settings(ctx, s.settings.recorded(), s.started) })
+	defer changed.stop()
+
+	s.log.Info("serving", "component", "server", "addr", s.Addr(), "repo", s.settings.Repo, "branch", s.settings.Branch)
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping", "component", "server")
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// handler is the HTTP surface.
+func (s *Server) handler(follower *gitsync.Follower, reconciler *apply.Reconciler, log *audit.Log, hub *notify.Hub) (http.Handler, error) {
+	mux := http.NewServeMux()
+	guard := access.NewGuard(access.GuardOptions{
+		Insecure: s.settings.Insecure, Observe: func(reason string) { s.metrics.refused.WithLabelValues(reason).Inc() },
+	})
+	reads := guard.Wrap(api.New(api.Options{
+		Live: s.live, Status: reconciler.Status, Versions: log, Look: func() api.Look { return look(follower.State()) },
+		Sessions: s.sessions.count, Server: api.About{
+			Version: Version, Repo: s.settings.Repo, Branch: s.settings.Branch, Path: s.settings.Path, Started: s.started,
+		},
+	}))
+	mux.Handle("/v1/stream", guard.Wrap(hub))
+	mux.Handle("/", guard.Wrap(timed(s.operations(reconciler))))
+	surface := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") && r.URL.Path != "/v1/stream" {
+			reads.ServeHTTP(w, r) // reads are many: they go past the router
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+	if !s.settings.Webhooks {
+		return surface, nil
+	}
+	receiver, err := webhook.NewGitHub(webhook.Options{
+		Secret: func() ([]byte, error) { return secret(s.settings.WebhookSecret, s.settings.WebhookSecretFile) },
+		Remote: s.settings.Repo, Branch: s.settings.Branch, Hint: follower.Hint, Log: s.log,
+		Observe: func(event, outcome string) { s.metrics.webhooks.WithLabelValues(event, outcome).Inc() },
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/webhook/github", timed(receiver)) // its signature is its credential
+	return surface, nil
+}
+
+// timed bounds the time a request's body and its answer may take.
+func timed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
+		_ = control.SetWriteDeadline(time.Now().Add(answerTimeout))
+		next.ServeHTTP(w, r)
+	})
+}
+
+func look(s gitsync.State) api.Look {
+	l := api.Look{Error: s.LastError, Failures: s.Failures}
+	if !s.RemoteHead.IsZero() {
+		l.Head = s.RemoteHead.String()
+	}
+	if !s.LastLook.IsZero() {
+		l.Last = &s.LastLook
+	}
+	if !s.LastGood.IsZero() {
+		l.LastGood = &s.LastGood
+	}
+	return l
+}
+
+// operations are health and metrics.
+func (s *Server) operations(reconciler *apply.Reconciler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if why := unready(reconciler.Status()); why != "" {
+			http.Error(w, why, http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ready\n"))
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	return mux
+}
+
+// unready tells what keeps the server from being ready: every environment that a live version's manifest names must have a valid
+// version live. One that only a rejected commit names does not count.
+func unready(s *apply.Status) string {
+	live, named := map[string]bool{}, map[string]bool{}
+	for _, e := range s.Environments {
+		if e.Live == nil {
+			continue
+		}
+		live[e.Name] = true
+		for _, name := range e.Live.Snapshot.Manifest.Names() {
+			named[name] = true
+		}
+	}
+	switch {
+	case s.Judged.IsZero():
+		return "no commit has been judged yet"
+	case len(live) == 0:
+		return "no environment has a valid version yet"
+	}
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		if !live[name] {
+			return fmt.Sprintf("the environment %s has no valid version yet", name)
+		}
+	}
+	return ""
+}
+
+// serve answers requests on a listener until it is stopped.
+func (s *Server) serve(l net.Listener, h http.Handler, failed chan<- error) *task {
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.log.With("component", "http").Handler(), slog.LevelDebug),
+	}
+	return begin(context.Background(), func(ctx context.Context) error {
+		stopped := begin(ctx, func(ctx context.Context) error {
+			<-ctx.Done()
+			patient, cancel := context.WithTimeout(context.Background(), stopPatience)
+			defer cancel()
+			return errors.Join(srv.Shutdown(patient), srv.Close())
+		})
+		err := srv.Serve(l)
+		if !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("serve on %s: %w", l.Addr(), err)
+		}
+		stopped.stop()
+		return err
+	})
+}

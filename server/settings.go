@@ -1,0 +1,116 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/trunkline/trunkline/access"
+	"github.com/trunkline/trunkline/gitsync"
+)
+
+// Settings are all there is to set. The tags name the flags; the environment variable of each is its name in capitals after
+// TRUNKLINE_. Secrets are no flags: they come from the environment or from files.
+type Settings struct {
+	Repo   string `help:"Git remote to follow: an https or ssh URL, git@host:path, or a directory." placeholder:"URL" env:"TRUNKLINE_REPO" group:"Repository"`
+	Branch string `help:"Branch to follow." default:"main" env:"TRUNKLINE_BRANCH" group:"Repository"`
+	Path   string `help:"Folder of the repository that holds the config repo." placeholder:"DIR" env:"TRUNKLINE_PATH" group:"Repository"`
+	Origin string `help:"Commit at which the chain of judged commits begins; the head at the first start by default." placeholder:"COMMIT" env:"TRUNKLINE_ORIGIN" group:"Repository"`
+
+	Poll           time.Duration `help:"Time between looks at the remote, at least 1s." default:"30s" env:"TRUNKLINE_POLL" group:"Repository"`
+	GitTokenFile   string        `help:"File with a token for an https remote (or set TRUNKLINE_GIT_TOKEN)." placeholder:"FILE" env:"TRUNKLINE_GIT_TOKEN_FILE" group:"Repository"`
+	SSHKeyFile     string        `name:"ssh-key-file" help:"Private key for an ssh remote; the agent is asked without it." placeholder:"FILE" env:"TRUNKLINE_SSH_KEY_FILE" group:"Repository"`
+	KnownHostsFile string        `help:"Host keys to trust for an ssh remote; ~/.ssh/known_hosts by default." placeholder:"FILE" env:"TRUNKLINE_KNOWN_HOSTS_FILE" group:"Repository"`
+
+	Listen            string `help:"Address to serve on." default:"127.0.0.1:7420" env:"TRUNKLINE_LISTEN" group:"Server"`
+	OpsListen         string `help:"Address that serves health and metrics alone." placeholder:"ADDR" env:"TRUNKLINE_OPS_LISTEN" group:"Server"`
+	Data              string `help:"Directory for the mirror and the log." default:"trunkline-data" placeholder:"DIR" env:"TRUNKLINE_DATA" group:"Server"`
+	Audit             string `help:"What a change does when the log cannot take its record: go live after 2s (\"wait\") or not at all (\"required\")." default:"wait" enum:"wait,required" env:"TRUNKLINE_AUDIT" group:"Server"`
+	Webhooks          bool   `help:"Take webhooks at /webhook/github; needs a secret." env:"TRUNKLINE_WEBHOOKS" group:"Server"`
+	WebhookSecretFile string `help:"File with the webhook's secret (or set TRUNKLINE_WEBHOOK_SECRET); turns --webhooks on." placeholder:"FILE" env:"TRUNKLINE_WEBHOOK_SECRET_FILE" group:"Server"`
+	Insecure          bool   `help:"Serve callers without a credential on other addresses than loopback." env:"TRUNKLINE_INSECURE" group:"Server"`
+	LogLevel          string `help:"Least level of the program's own log: debug, info, warn or error." default:"info" enum:"debug,info,warn,error" env:"TRUNKLINE_LOG_LEVEL" group:"Server"`
+
+	// GitToken and WebhookSecret are read from the environment by [Settings.Secrets].
+	GitToken      string `kong:"-"`
+	WebhookSecret string `kong:"-"`
+}
+
+// Secrets reads the secrets that stand in the environment.
+func (s *Settings) Secrets(getenv func(string) string) {
+	s.GitToken = getenv("TRUNKLINE_GIT_TOKEN")
+	s.WebhookSecret = getenv("TRUNKLINE_WEBHOOK_SECRET")
+}
+
+// Validate refuses settings that cannot work, and says what to set.
+func (s *Settings) Validate() error {
+	if s.Repo == "" {
+		return errors.New("no repository to follow: name one with --repo or TRUNKLINE_REPO")
+	}
+	if s.GitToken != "" && s.GitTokenFile != "" {
+		return errors.New("both TRUNKLINE_GIT_TOKEN and --git-token-file are set: keep one")
+	}
+	if s.WebhookSecret != "" && s.WebhookSecretFile != "" {
+		return errors.New("both TRUNKLINE_WEBHOOK_SECRET and --webhook-secret-file are set: keep one")
+	}
+	s.Webhooks = s.Webhooks || s.WebhookSecret != "" || s.WebhookSecretFile != ""
+	path := filepath.ToSlash(filepath.Clean("/" + s.Path))[1:]
+	if strings.Contains(s.Path, "..") {
+		return fmt.Errorf("--path %s leads out of the repository", s.Path)
+	}
+	s.Path = path
+	return access.ListenAllowed(s.Listen, s.Insecure)
+}
+
+// recorded are the settings as they are kept in the log. A secret shows only that it is set.
+func (s *Settings) recorded() map[string]string {
+	set := func(text string) string {
+		if text == "" {
+			return "unset"
+		}
+		return "set"
+	}
+	return map[string]string{
+		"repo": s.Repo, "branch": s.Branch, "path": s.Path, "origin": s.Origin, "poll": s.Poll.String(), "gitTokenFile": s.GitTokenFile,
+		"sshKeyFile": s.SSHKeyFile, "knownHostsFile": s.KnownHostsFile, "listen": s.Listen, "opsListen": s.OpsListen, "data": s.Data,
+		"audit": s.Audit, "webhooks": fmt.Sprint(s.Webhooks), "webhookSecretFile": s.WebhookSecretFile, "insecure": fmt.Sprint(s.Insecure),
+		"gitToken": set(s.GitToken), "webhookSecret": set(s.WebhookSecret),
+	}
+}
+
+// following are the options of the follower.
+func (s *Settings) following() (gitsync.Options, error) {
+	o := gitsync.Options{
+		URL: s.Repo, Branch: s.Branch, Dir: filepath.Join(s.Data, "mirror"), SSHKeyFile: s.SSHKeyFile,
+		KnownHostsFile: s.KnownHostsFile, Poll: s.Poll,
+	}
+	if s.Origin != "" {
+		var err error
+		if o.Origin, err = gitsync.ParseHash(s.Origin); err != nil {
+			return o, fmt.Errorf("--origin: %w", err)
+		}
+	}
+	if s.GitToken != "" || s.GitTokenFile != "" {
+		o.Token = func() (string, error) {
+			token, err := secret(s.GitToken, s.GitTokenFile)
+			return string(token), err
+		}
+	}
+	return o, nil
+}
+
+// secret is a secret as it is now: a file is read at each use, so that a rotated one is taken up.
+func secret(text, file string) ([]byte, error) {
+	if file == "" {
+		return []byte(text), nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return bytes.TrimSpace(data), nil
+}

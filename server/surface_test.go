@@ -1,0 +1,181 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"gopkg.in/yaml.v3"
+)
+
+// openAPI reads the document that describes the HTTP surface.
+func openAPI(t *testing.T) map[string]any {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "docs", "openapi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc map[string]any
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(doc) // the forms the schema library takes
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plain.(map[string]any)
+}
+
+// conforms judges an answer by a schema of the document.
+func conforms(t *testing.T, doc map[string]any, schema, body string) {
+	t.Helper()
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.AssertFormat()
+	if err := c.AddResource("openapi:///doc", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("openapi:///doc#/components/schemas/" + schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
+	if err != nil {
+		t.Fatalf("%s: %v: %s", schema, err, body)
+	}
+	if err := s.Validate(v); err != nil {
+		t.Errorf("%s: %v: %s", schema, err, body)
+	}
+}
+
+func TestSurfaceIsAsDescribed(t *testing.T) {
+	doc := openAPI(t)
+	remote := shop(t)
+	s := start(t, remote, settings(remote, t.TempDir()))
+	s.becomes("prod", "checkout.timeout", `"30s"`)
+	s.push("Shorter", s.edited("config/checkout.yaml", "30s", "20s"))
+	s.becomes("prod", "checkout.timeout", `"20s"`)
+	remote.Git("revert", "--no-edit", "HEAD")
+	remote.Push()
+	s.announce()
+	s.becomes("prod", "checkout.timeout", `"30s"`)
+	s.push("Worse", s.edited("environments/staging/checkout.yaml", "60s", "a minute"))
+	eventually(t, "staging is blocked", func() bool { return s.status().Environments["staging"].Blocked != nil })
+
+	_, status := s.get("/v1/status")
+	conforms(t, doc, "Status", status)
+	_, versions := s.get("/v1/versions?limit=3")
+	conforms(t, doc, "VersionList", versions)
+	for _, wanted := range []string{`"next"`, `"rollbackOf"`, `"rejected"`, `"live"`, `"applied"`, `"problems"`} {
+		if !strings.Contains(versions, wanted) {
+			t.Errorf("the versions show no %s: %s", wanted, versions)
+		}
+	}
+	for _, path := range []string{"/v1/config/none?env=prod", "/v1/config/checkout", "/v1/versions?limit=x", "/v1/none"} {
+		_, body := s.get(path)
+		conforms(t, doc, "Error", body)
+	}
+	for path := range doc["paths"].(map[string]any) {
+		address := s.url + strings.ReplaceAll(path, "{path}", "checkout")
+		if res, _ := s.request(http.MethodGet, address+"?env=prod", nil, nil); res.StatusCode == http.StatusNotFound {
+			t.Errorf("%s is described, and not there", path)
+		}
+	}
+}
+
+func TestMetricsAreWellNamed(t *testing.T) {
+	remote := shop(t)
+	s := start(t, remote, settings(remote, t.TempDir()))
+	s.becomes("prod", "checkout.timeout", `"30s"`)
+	s.push("Worse", s.edited("environments/staging/checkout.yaml", "60s", "a minute"))
+	eventually(t, "staging is blocked", func() bool { return s.status().Environments["staging"].Blocked != nil })
+
+	_, metrics := s.request(http.MethodGet, s.ops+"/metrics", nil, nil)
+	problems, err := promlint.New(strings.NewReader(string(metrics))).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	for _, wanted := range []string{
+		"trunkline_looks_total{outcome=", "trunkline_fetch_duration_seconds_count", "trunkline_judge_duration_seconds_count",
+		`trunkline_verdicts_total{environment="staging",verdict="rejected"} 1`, `trunkline_live_version_info{commit="`,
+		"trunkline_last_good_look_age_seconds", `trunkline_blocked_seconds{environment="staging"}`, "trunkline_sessions 0",
+		"trunkline_delivered_bytes_total", "trunkline_delivery_delay_seconds_count", "trunkline_audit_records_pending 0",
+		`trunkline_webhooks_total{event="push",outcome="accepted"} 1`,
+	} {
+		if !strings.Contains(string(metrics), wanted) {
+			t.Errorf("no %s in the metrics", wanted)
+		}
+	}
+	described, err := os.ReadFile(filepath.Join("..", "docs", "operate.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(metrics)) {
+		name, ok := strings.CutPrefix(line, "# TYPE trunkline_")
+		if name, _, _ = strings.Cut(name, " "); ok && name != "build_info" && !strings.Contains(string(described), "trunkline_"+name) {
+			t.Errorf("trunkline_%s is not described", name)
+		}
+	}
+}
+
+// TestEveryRouteIsGuarded asks each route as a page of another site would, through a proxy, and under another name.
+func TestEveryRouteIsGuarded(t *testing.T) {
+	remote := shop(t)
+	s := start(t, remote, settings(remote, t.TempDir()))
+	s.becomes("prod", "checkout.timeout", `"30s"`)
+	strangers := map[string]http.Header{
+		"another host":   {"Host": {"config.example"}},
+		"foreign origin": {"Origin": {"https://evil.example"}},
+		"proxy":          {"X-Forwarded-For": {"203.0.113.9"}},
+		"forwarded":      {"Forwarded": {"for=203.0.113.9"}},
+	}
+	for path := range openAPI(t)["paths"].(map[string]any) {
+		if path == "/webhook/github" {
+			continue // its signature is its credential
+		}
+		for name, header := range strangers {
+			res, body := s.request(http.MethodGet, s.url+strings.ReplaceAll(path, "{path}", "checkout")+"?env=prod", nil, header)
+			if !slices.Contains([]int{http.StatusForbidden, http.StatusMisdirectedRequest}, res.StatusCode) {
+				t.Errorf("%s, %s: %s %s", path, name, res.Status, body)
+			}
+		}
+	}
+	if _, metrics := s.get("/metrics"); !strings.Contains(string(metrics), `trunkline_requests_refused_total{reason="originForeign"}`) {
+		t.Error("refusals are not counted")
+	}
+}
+
+// TestWebhookBodies sends what is no push of ours: nothing of it makes the server look or end.
+func TestWebhookBodies(t *testing.T) {
+	remote := shop(t)
+	s := start(t, remote, settings(remote, t.TempDir()))
+	s.becomes("prod", "checkout.timeout", `"30s"`)
+	looks := remote.Requests()
+	for body, want := range map[string]int{
+		`{"ref": "refs/heads/main", "repository": {"clone_url": "https://github.com/other/repo.git"}}`: http.StatusAccepted,
+		fmt.Sprintf(`{"ref": "refs/heads/other", "repository": {"clone_url": %q}}`, remote.URL()):      http.StatusAccepted,
+		`not JSON`: http.StatusBadRequest,
+		`{"ref": "refs/heads/main", "padding": "` + strings.Repeat("x", 1<<20) + `"}`: http.StatusRequestEntityTooLarge,
+	} {
+		if res, answer := s.deliver([]byte(body)); res.StatusCode != want {
+			t.Errorf("%.60s: %s %s", body, res.Status, answer)
+		}
+	}
+	if now := remote.Requests(); now != looks {
+		t.Errorf("the remote was asked %d times", now-looks)
+	}
+}
