@@ -1,5 +1,5 @@
-// Package trunkline holds the example config repo: a shop with a database, a checkout, a search and a user interface, which the
-// demo plays its story on.
+// Package trunkline holds the example config repo, a shop with a database, a checkout, a search and a user interface, which the demo
+// plays its story on, and the template from which a new config repo is made.
 package trunkline
 
 import (
@@ -7,14 +7,19 @@ import (
 	"io/fs"
 )
 
-//go:embed all:testdata/shop
+//go:embed all:testdata/shop all:template
 var files embed.FS
 
 // Shop returns the files of the example config repo.
-func Shop() fs.FS {
-	shop, err := fs.Sub(files, "testdata/shop")
+func Shop() fs.FS { return below("testdata/shop") }
+
+// Template returns the files of a new config repo.
+func Template() fs.FS { return below("template") }
+
+func below(dir string) fs.FS {
+	sub, err := fs.Sub(files, dir)
 	if err != nil {
-		panic(err) // the name above is valid
+		panic(err) // the names above are valid
 	}
-	return shop
+	return sub
 }

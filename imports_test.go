@@ -23,7 +23,7 @@ var knows = map[string][]string{
 	"access":         {},
 	"client/wire":    {},
 	"client":         {"client/wire", "value"},
-	"apply/compile":  {"value", "value/document"},
+	"apply/compile":  {"value", "value/document", "value/expr"},
 	"apply":          {"apply/compile", "gitsync", "value"},
 	"audit":          {"apply", "apply/compile", "gitsync"},
 	"notify":         {"apply", "client/wire", "value"},

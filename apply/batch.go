@@ -107,15 +107,11 @@ func (r *Reconciler) down(c gitsync.Commit) (between []gitsync.Commit, judged gi
 
 // judge decides one commit in all its environments.
 func (b *batch) judge(ctx context.Context, c gitsync.Commit) error {
-	baselines := compile.Baselines{}
-	for env, v := range b.position.valid {
-		baselines[env] = v.Snapshot
-	}
-	result, tree, err := b.compile(ctx, c.Hash, baselines)
+	parent := b.position.at
+	result, tree, err := b.compile(ctx, c.Hash, b.memory.after(parent, b.position.valid))
 	if err != nil {
 		return err
 	}
-	parent := b.position.at
 	entry := b.memory.add(c.Hash, parent, tree)
 	next := position{at: c.Hash, valid: maps.Clone(b.position.valid)}
 	for _, env := range result.Environments {

@@ -45,6 +45,10 @@ var (
 			"version: 1\nenvironments: {prod: {}, staging: {extends: prod}, qa: {retired: true}}\n", "version: 1\nenvironments: {prod: {}, staging: {}}\n",
 			"version: 1\napply: together\nenvironments: {prod: {}, staging: {}, qa: {}}\n", "version: [",
 		},
+		"policies/a.yaml": {
+			"policies: []\n", "policies: [{id: grow, match: a.x, expression: self >= oldSelf}]\n", "policies: [{id: least, match: a.x, expression: self > 1}]\n",
+			"policies: [{id: grow, match: a.x, expression: self >= oldSelf, allowOnRollback: true}]\n", "policies: [{id: never, match: a.x, expression: rollback}]\n",
+		},
 		"config/a.yaml":               {"x: 1\n", "x: 2\n", "x: many\n", "x: {v: 1}\n", "x: ["},
 		"environments/prod/a.yaml":    {"v: 1\n", "x: 5\n", "x: ["},
 		"environments/staging/a.yaml": {"v: 1\n", "x: 6\n", "x: {w: 1}\n"},

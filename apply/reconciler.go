@@ -272,7 +272,7 @@ func (r *Reconciler) restoreCommit(ctx context.Context, h gitsync.Hash, envs []s
 		if base.IsZero() {
 			continue
 		}
-		result, _, err := r.compile(ctx, base, nil)
+		result, _, err := r.compile(ctx, base, settled(nil))
 		if errors.Is(err, gitsync.ErrNotFound) {
 			r.o.Slog.Warn("a baseline is no longer in the mirror: what it alone marks as sensitive is not redacted", "component", "apply",
 				"env", env, "commit", h.Short(), "baseline", base.Short())
@@ -285,7 +285,7 @@ func (r *Reconciler) restoreCommit(ctx context.Context, h gitsync.Hash, envs []s
 			baselines[env] = s
 		}
 	}
-	result, tree, err := r.compile(ctx, h, baselines)
+	result, tree, err := r.compile(ctx, h, settled(baselines))
 	if err != nil {
 		return err
 	}
@@ -304,9 +304,42 @@ func (r *Reconciler) restoreCommit(ctx context.Context, h gitsync.Hash, envs []s
 	return nil
 }
 
+// against tells what a commit is judged by, beside its own tree.
+type against func(c gitsync.Commit, tree gitsync.Hash) compile.Against
+
+// settled is for commits that were judged before: what was valid stays so.
+func settled(baselines compile.Baselines) against {
+	return func(gitsync.Commit, gitsync.Hash) compile.Against {
+		return compile.Against{Baselines: baselines, Settled: true}
+	}
+}
+
+// after is for judging a commit that follows another, whose newest valid versions are its baselines.
+func (m *memory) after(parent gitsync.Hash, valid map[string]*Version) against {
+	return func(c gitsync.Commit, tree gitsync.Hash) compile.Against {
+		a := compile.Against{Baselines: compile.Baselines{}, Rollback: map[string]bool{}, Commit: described(c)}
+		for env, v := range valid {
+			a.Baselines[env] = v.Snapshot
+			a.Rollback[env] = !m.rollback(parent, tree, env).IsZero()
+		}
+		return a
+	}
+}
+
+// described is a commit as policies see it. Authors are what the commit claims.
+func described(c gitsync.Commit) map[string]any {
+	coAuthors := []string{}
+	for _, p := range c.CoAuthors {
+		coAuthors = append(coAuthors, p.Email)
+	}
+	return map[string]any{
+		"author": c.Author.Name, "email": c.Author.Email, "coAuthors": coAuthors, "subject": c.Subject, "message": c.Message,
+	}
+}
+
 // compile compiles the config repo's folder at a commit. A fault of ours that a repository brings out ends in an error, which is
 // retried, and never ends the server.
-func (r *Reconciler) compile(ctx context.Context, h gitsync.Hash, baselines compile.Baselines) (result *compile.Result, tree gitsync.Hash, err error) {
+func (r *Reconciler) compile(ctx context.Context, h gitsync.Hash, by against) (result *compile.Result, tree gitsync.Hash, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.compiler = compile.New(r.o.Key) // what it kept may be half done
@@ -320,6 +353,6 @@ func (r *Reconciler) compile(ctx context.Context, h gitsync.Hash, baselines comp
 	if tree, err = folder(r.o.Mirror, c, r.o.Path); err != nil {
 		return nil, gitsync.Hash{}, err
 	}
-	result, err = r.compiler.Compile(ctx, r.source, compile.Hash(tree), baselines)
+	result, err = r.compiler.Compile(ctx, r.source, compile.Hash(tree), by(c, tree))
 	return result, tree, err
 }

@@ -91,11 +91,7 @@ func (r *Reconciler) refusals(ctx context.Context, p position) (map[string][]com
 	if len(rejected) == 0 {
 		return found, nil
 	}
-	baselines := compile.Baselines{}
-	for env, v := range p.valid {
-		baselines[env] = v.Snapshot
-	}
-	result, _, err := r.compile(ctx, p.at, baselines)
+	result, _, err := r.compile(ctx, p.at, r.memory.after(head.parent, p.valid))
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -209,3 +210,56 @@ var secretShapes = regexp.MustCompile(strings.Join([]string{
 }, "|"))
 
 func secretShape(s string) bool { return secretShapes.MatchString(s) }
+
+// PlainSecret tells what a string is that should not stand in a repository in plain text. A certain finding has the shape of a
+// token or a private key; the others are strings that look random under a key that tells of a secret. It is "" for all others.
+func PlainSecret(key, text string) (what string, certain bool) {
+	for _, s := range tokenShapes {
+		if strings.Contains(text, s.hint) && s.shape.MatchString(text) {
+			return s.what, true
+		}
+	}
+	if len(text) >= randomLength && !strings.ContainsAny(text, " ${}") && !strings.Contains(text, "://") && secretKey(key, text) && entropy(text) >= randomEntropy {
+		return "random string under the key " + key, false
+	}
+	return "", false
+}
+
+// From how many characters and bits a character on a string under a telling key counts as random.
+const (
+	randomLength  = 20
+	randomEntropy = 3.5
+)
+
+var tokenShapes = []struct {
+	what, hint string // the hint is a part of every match, quick to look for
+	shape      *regexp.Regexp
+}{
+	{"a private key", "PRIVATE KEY", regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY`)},
+	{"a JSON Web Token", "eyJ", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}`)},
+	{"an AWS access key", "AKIA", regexp.MustCompile(`\bAKIA[0-9A-Z]{16}\b`)},
+	{"a temporary AWS access key", "ASIA", regexp.MustCompile(`\bASIA[0-9A-Z]{16}\b`)},
+	{"a GitHub token", "gh", regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{36}`)},
+	{"a GitHub token", "github_pat_", regexp.MustCompile(`\bgithub_pat_[A-Za-z0-9_]{22,}`)},
+	{"a Slack token", "xox", regexp.MustCompile(`\bxox[abeoprs]-[A-Za-z0-9-]{10,}`)},
+	{"a Stripe key", "k_", regexp.MustCompile(`\b[rs]k_(live|test)_[A-Za-z0-9]{16,}`)},
+	{"a Google API key", "AIza", regexp.MustCompile(`\bAIza[0-9A-Za-z_-]{35}`)},
+	{"an age key", "AGE-SECRET-KEY-1", regexp.MustCompile(`\bAGE-SECRET-KEY-1[0-9A-Z]{20,}`)},
+	{"a Trunkline token", "tlk_", regexp.MustCompile(`\btlk_[A-Za-z0-9_-]{20,}`)},
+}
+
+// entropy is how many bits a character of s tells, by how often each occurs in it (Shannon).
+func entropy(s string) float64 {
+	counts := map[rune]int{}
+	n := 0
+	for _, r := range s {
+		counts[r]++
+		n++
+	}
+	bits := 0.0
+	for _, c := range counts {
+		p := float64(c) / float64(n)
+		bits -= p * math.Log2(p)
+	}
+	return bits
+}

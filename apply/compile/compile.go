@@ -26,7 +26,8 @@ type Snapshot struct {
 	// Delivered are the values with what is marked sensitive redacted, by this tree or by its baseline.
 	Delivered *value.Value
 
-	marks []value.Pattern // what this tree itself calls sensitive
+	marks    []value.Pattern // what this tree itself calls sensitive
+	policies *policySet
 }
 
 // Sum is the checksum of what is delivered; sensitive values count by their keyed fingerprints.
@@ -37,6 +38,17 @@ func (s *Snapshot) Sensitive(path value.Path) bool { return covered(s.marks, pat
 
 // Baselines are, by environment, the snapshots against which a tree is judged. An environment without one is judged by itself.
 type Baselines map[string]*Snapshot
+
+// Against is what a tree is judged by beside itself.
+type Against struct {
+	Baselines Baselines
+	// Rollback tells, by environment, that the commit restores exactly the content of an earlier valid version.
+	Rollback map[string]bool
+	// Commit is what policies may know of the commit, by name.
+	Commit map[string]any
+	// Settled: the tree was judged valid before. It is compiled again, and what it must satisfy beyond its schemas is not asked.
+	Settled bool
+}
 
 // Result is what became of a tree.
 type Result struct {
@@ -83,6 +95,8 @@ type Compiler struct {
 	redactors map[string]*value.Redactor
 	schemas   *schemaSet
 	findings  generations[schemaMemoKey, []schemaFinding]
+	policies  *policySet
+	answers   generations[policyMemoKey, policyAnswer]
 }
 
 // New makes a Compiler. The key keys the fingerprints of redacted values.
@@ -90,14 +104,14 @@ func New(key value.Key) *Compiler {
 	return &Compiler{key: key, merger: value.NewMerger(), redactors: map[string]*value.Redactor{}}
 }
 
-// Compile compiles a tree and judges it against its baselines.
-func (c *Compiler) Compile(ctx context.Context, source Source, tree Hash, baselines Baselines) (*Result, error) {
+// Compile compiles a tree and judges it.
+func (c *Compiler) Compile(ctx context.Context, source Source, tree Hash, against Against) (*Result, error) {
 	c.folders.next()
 	layout, err := c.layout(source, tree)
 	if err != nil {
 		return nil, err
 	}
-	run := &run{Compiler: c, source: source, layout: layout, baselines: baselines, found: newFindings()}
+	run := &run{Compiler: c, source: source, layout: layout, against: against, baselines: against.Baselines, found: newFindings()}
 	if err := run.manifest(); err != nil {
 		return nil, err
 	}
@@ -117,7 +131,8 @@ type run struct {
 	*Compiler
 	source    Source
 	layout    *layout
-	baselines Baselines
+	against   Against
+	baselines Baselines // of against
 	found     *findings
 
 	own     *Manifest
@@ -188,6 +203,7 @@ func (r *run) tree() {
 	}
 	r.layout.config.eachProblem(r.everywhere)
 	r.layout.schemas.eachProblem(r.everywhere)
+	r.layout.policies.eachProblem(r.everywhere)
 	for _, name := range slices.Sorted(maps.Keys(r.layout.overlays)) {
 		r.overlayTree(name, r.layout.overlays[name])
 	}
@@ -218,6 +234,7 @@ func (r *run) tree() {
 func (r *run) eachFolder(visit func(*folder)) {
 	visit(r.layout.config)
 	visit(r.layout.schemas)
+	visit(r.layout.policies)
 	for _, f := range r.layout.overlays {
 		visit(f)
 	}
@@ -251,7 +268,7 @@ func (r *run) standing() []string {
 	return slices.DeleteFunc(slices.Clone(r.served), r.failed)
 }
 
-// judge is what follows the merge: removal, schemas, and the snapshots of what stands.
+// judge is what follows the merge: removal, schemas, policies, secrets, and the snapshots of what stands.
 func (r *run) judge() error {
 	r.removal()
 	schemas, err := r.compileSchemas()
@@ -264,10 +281,21 @@ func (r *run) judge() error {
 	for _, env := range r.standing() {
 		r.applySchemas(schemas, env)
 	}
+	policies := r.compilePolicies()
+	if len(r.standing()) > 0 {
+		r.answers.next()
+	}
+	if !r.against.Settled {
+		for _, env := range r.standing() {
+			r.applyPolicies(policies, env)
+		}
+		r.applySecrets()
+	}
 	r.together()
 	r.results = map[string]*Snapshot{}
+	marks := slices.Concat(r.own.Sensitive, schemas.marks, r.encryptedMarks())
 	for _, env := range r.standing() {
-		r.results[env] = r.snapshot(env, append(slices.Clone(r.own.Sensitive), schemas.marks...))
+		r.results[env] = r.snapshot(env, slices.Clone(marks))
 	}
 	return nil
 }
@@ -317,7 +345,7 @@ func (r *run) together() {
 }
 
 func (r *run) snapshot(env string, marks []value.Pattern) *Snapshot {
-	s := &Snapshot{Environment: env, Manifest: r.own, Values: r.values[env], marks: marks}
+	s := &Snapshot{Environment: env, Manifest: r.own, Values: r.values[env], marks: marks, policies: r.policies}
 	redactor := r.redactors[env]
 	if redactor == nil {
 		redactor = value.NewRedactor(r.key)

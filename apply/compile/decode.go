@@ -22,6 +22,7 @@ type documentKey struct {
 type parsed struct {
 	value    *value.Value // nil when it has errors
 	problems []Problem
+	secrets  []plainSecret
 }
 
 // parse reads a file.
@@ -31,7 +32,7 @@ func (c *Compiler) parse(source Source, f file) (*parsed, error) {
 		return nil, fmt.Errorf("read %s: %w", f.path, err)
 	}
 	v, problems := document.Decode(&value.File{Path: f.path}, document.FormatOf(f.path), data, document.Limits{MaxBytes: MaxFileBytes})
-	doc := &parsed{value: v}
+	doc := &parsed{value: v, secrets: plainSecrets(v)}
 	for _, p := range problems {
 		severity := Error
 		if p.Warning {
@@ -146,6 +147,7 @@ func (r *run) reportDecoded() {
 	}
 	r.layout.config.each(report(r.all))
 	r.layout.schemas.each(report(r.all))
+	r.layout.policies.each(report(r.all))
 	for _, name := range slices.Sorted(maps.Keys(r.layout.overlays)) {
 		r.layout.overlays[name].each(report(r.own.above(name)))
 	}

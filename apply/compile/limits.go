@@ -13,6 +13,9 @@ const (
 	// MaxEnvironments is how many environments a manifest may name.
 	MaxEnvironments = 64
 
+	// policiesCost is what the policies of one commit may cost in one environment, in units of CEL's cost model.
+	policiesCost = 2_000_000
+
 	maxPathBytes   = 1024
 	maxFolderDepth = 32
 	maxCollected   = 10_000    // problems of a stage that are told apart before the worst are chosen

@@ -23,6 +23,8 @@ type Manifest struct {
 	Together bool
 	// Sensitive are the patterns of values that are delivered redacted.
 	Sensitive []value.Pattern
+	// PlainSecrets are the patterns of values that may look like secrets in plain text.
+	PlainSecrets []value.Pattern
 
 	guessed bool // the file names no environments
 }
@@ -100,7 +102,7 @@ func (r *manifestReader) problem(at *value.Value, path, rule, hint, message stri
 	r.report(Problem{Stage: StageDecode, Path: path, Rule: rule, Message: fmt.Sprintf(message, args...), Hint: hint}.at(at))
 }
 
-var manifestKeys = []string{"version", "environments", "apply", "sensitive"}
+var manifestKeys = []string{"version", "environments", "apply", "sensitive", "secrets"}
 
 func (r *manifestReader) document(doc *value.Value) {
 	for _, e := range doc.Entries() {
@@ -118,6 +120,8 @@ func (r *manifestReader) document(doc *value.Value) {
 			r.m.Together = e.Value.Str() == "together"
 		case "sensitive":
 			r.m.Sensitive = r.patterns("sensitive", e.Value)
+		case "secrets":
+			r.secrets(e.Value)
 		default:
 			r.unknown(e, e.Key, manifestKeys)
 		}
@@ -181,6 +185,20 @@ func (r *manifestReader) environment(v *value.Value, path string) Environment {
 		}
 	}
 	return env
+}
+
+func (r *manifestReader) secrets(v *value.Value) {
+	if v.Kind() != value.Map {
+		r.problem(v, "secrets", "manifestValue", "write secrets: {allow: [tests.fixtures.**]}", "secrets is a %s; it must be a map", v.Kind())
+		return
+	}
+	for _, e := range v.Entries() {
+		if e.Key != "allow" {
+			r.unknown(e, "secrets."+e.Key, []string{"allow"})
+			continue
+		}
+		r.m.PlainSecrets = r.patterns("secrets.allow", e.Value)
+	}
 }
 
 func (r *manifestReader) patterns(key string, v *value.Value) []value.Pattern {

@@ -13,13 +13,15 @@ type Stage string
 
 // The stages, in order.
 const (
-	StageTree    Stage = "tree"
-	StageDecode  Stage = "decode"
-	StageMerge   Stage = "merge"
-	StageSchemas Stage = "schemas"
+	StageTree     Stage = "tree"
+	StageDecode   Stage = "decode"
+	StageMerge    Stage = "merge"
+	StageSchemas  Stage = "schemas"
+	StagePolicies Stage = "policies"
+	StageCommit   Stage = "commit"
 )
 
-var stageOrder = map[Stage]int{StageTree: 1, StageDecode: 2, StageMerge: 3, StageSchemas: 4}
+var stageOrder = map[Stage]int{StageTree: 1, StageDecode: 2, StageMerge: 3, StageSchemas: 4, StagePolicies: 5, StageCommit: 7}
 
 // Severity tells whether a problem rejects the commit.
 type Severity string

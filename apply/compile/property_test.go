@@ -86,12 +86,12 @@ func TestIncrementalIsFresh(t *testing.T) {
 				files = edit(t, files)
 			}
 			tree := s.put(files)
-			result, err := old.Compile(t.Context(), s, tree, baselines)
+			result, err := old.Compile(t.Context(), s, tree, compile.Against{Baselines: baselines})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for range 2 {
-				fresh, err := compile.New(key).Compile(t.Context(), s, tree, baselines)
+				fresh, err := compile.New(key).Compile(t.Context(), s, tree, compile.Against{Baselines: baselines})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -112,7 +112,7 @@ func compiled(t testing.TB, files map[string]string, baselines compile.Baselines
 
 func compileTree(t testing.TB, c *compile.Compiler, s compile.Source, tree compile.Hash, baselines compile.Baselines) *compile.Result {
 	t.Helper()
-	result, err := c.Compile(t.Context(), s, tree, baselines)
+	result, err := c.Compile(t.Context(), s, tree, compile.Against{Baselines: baselines})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,6 +59,8 @@ type layout struct {
 	overlays map[string]*folder // by name of the folder under environments/
 	schemas  *folder
 	schemasH Hash
+	policies *folder
+	policyH  Hash
 	problems []Problem
 }
 
@@ -67,7 +69,7 @@ func (c *Compiler) layout(source Source, root Hash) (*layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the root of the config repo: %w", err)
 	}
-	l := &layout{config: &folder{}, schemas: &folder{}, overlays: map[string]*folder{}}
+	l := &layout{config: &folder{}, schemas: &folder{}, policies: &folder{}, overlays: map[string]*folder{}}
 	for _, e := range entries {
 		switch {
 		case e.Name == ManifestFile && e.Kind == RegularFile:
@@ -77,6 +79,9 @@ func (c *Compiler) layout(source Source, root Hash) (*layout, error) {
 		case e.Name == "schemas" && e.Kind == Folder:
 			l.schemasH = e.Hash
 			l.schemas, err = c.folder(source, "schemas", nil, e.Hash)
+		case e.Name == "policies" && e.Kind == Folder:
+			l.policyH = e.Hash
+			l.policies, err = c.folder(source, "policies", nil, e.Hash)
 		case e.Name == "environments" && e.Kind == Folder:
 			err = c.overlays(source, e.Hash, l)
 		case recognised(e.Name):
@@ -90,7 +95,11 @@ func (c *Compiler) layout(source Source, root Hash) (*layout, error) {
 }
 
 func recognised(name string) bool {
-	return name == ManifestFile || name == "config" || name == "schemas" || name == "environments"
+	switch name {
+	case ManifestFile, "config", "environments", "schemas", "policies":
+		return true
+	}
+	return false
 }
 
 // overlays reads the folders under environments/.

@@ -185,7 +185,7 @@ func TestReadDirectoryWhileItChanges(t *testing.T) {
 	}
 	writeFiles(t, dir, map[string]string{"config/a.yaml": "x: 2\n"})
 	c := compile.New(key)
-	if _, err := c.Compile(t.Context(), source, tree, nil); !errors.Is(err, compile.ErrGone) {
+	if _, err := c.Compile(t.Context(), source, tree, compile.Against{}); !errors.Is(err, compile.ErrGone) {
 		t.Errorf("a changed file was read: %v", err)
 	}
 	writeFiles(t, dir, map[string]string{"config/a.yaml": "x: 1\n"})
@@ -214,12 +214,12 @@ func TestSourceThatFails(t *testing.T) {
 				missing.files[other] = text
 			}
 		}
-		if _, err := compile.New(key).Compile(t.Context(), missing, tree, nil); !errors.Is(err, compile.ErrGone) {
+		if _, err := compile.New(key).Compile(t.Context(), missing, tree, compile.Against{}); !errors.Is(err, compile.ErrGone) {
 			t.Errorf("without file %s: %v", h, err)
 		}
 	}
 	s.fail = broken
-	if _, err := compile.New(key).Compile(t.Context(), s, tree, nil); !errors.Is(err, broken) {
+	if _, err := compile.New(key).Compile(t.Context(), s, tree, compile.Against{}); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -25,6 +25,7 @@ type cli struct {
 	Config kong.ConfigFlag `help:"YAML file with settings, by the names of the flags." placeholder:"FILE" env:"TRUNKLINE_CONFIG"`
 
 	Demo     demoCmd     `cmd:"" group:"laptop" help:"Play the whole story on an example: a push, a bad one, a rollback."`
+	Init     initCmd     `cmd:"" group:"laptop" help:"Write a config repo that teaches."`
 	Validate validateCmd `cmd:"" group:"laptop" help:"Judge a working tree as the server would."`
 	Schema   schemaCmd   `cmd:"" group:"laptop" help:"Write schemas."`
 

@@ -44,7 +44,7 @@ func (c validateCmd) Run(ctx context.Context, io *streams) error {
 	if err != nil {
 		return err
 	}
-	result, err := compile.New(nil).Compile(ctx, source, root, nil)
+	result, err := compile.New(nil).Compile(ctx, source, root, compile.Against{})
 	if err != nil {
 		return err
 	}
