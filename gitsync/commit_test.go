@@ -9,6 +9,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/trunkline/trunkline/gitsync"
@@ -84,6 +86,72 @@ func TestHostileCommits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A header of very many lines takes no more time than its size deserves, and changes nothing in what is read.
+func TestHugeHeaders(t *testing.T) {
+	t.Parallel()
+	for name, header := range map[string]string{
+		"one line":  "encoding x\n",
+		"signature": "gpgsig x\n" + strings.Repeat(" \n", 1_000_000),
+		"many":      strings.Repeat("gpgsig x\n", 200_000),
+		"tag":       "mergetag x\n" + strings.Repeat(" \n", 1_000_000),
+		"unknown":   "x y\n" + strings.Repeat(" \n", 1_000_000),
+		"again":     "x y\ntree z\nparent z\nauthor Eve <e@v> 1 +0000\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			remote := gittest.NewRemote(t)
+			parent := change(remote, "Parent")
+			tree := remote.Git("rev-parse", "HEAD^{tree}")
+			raw := fmt.Sprintf("tree %s\nparent %s\nauthor A <a@b> 1700000000 +0100\ncommitter C <c@d> 1700000001 +0000\n%s\nSubject\n\nBody\n",
+				tree, parent, header)
+			file := filepath.Join(t.TempDir(), "raw")
+			must(t, os.WriteFile(file, []byte(raw), 0o600))
+			h := remote.Git("hash-object", "-t", "commit", "-w", "--literally", file)
+			remote.Git("reset", "--quiet", h)
+			c := head(t, remote)
+			if c.Hash.String() != h || c.Tree.String() != tree || len(c.Parents) != 1 || c.Parents[0].String() != parent ||
+				c.Author.Name != "A" || c.Committer.Name != "C" || c.Message != "Subject\n\nBody\n" {
+				t.Errorf("read as %+v", c)
+			}
+		})
+	}
+}
+
+// What is left out of a commit changes nothing in what go-git reads.
+func FuzzCommitHeaders(f *testing.F) {
+	commit := text("Signed\n\nAnd why.\n")
+	f.Add([]byte(commit))
+	f.Add([]byte(withHeader(commit, "gpgsig", "a\nb\n\nc")))
+	f.Add([]byte(strings.Replace(commit, "author", " x\nauthor", 1)))
+	f.Add([]byte(strings.Replace(commit, "parent", "gpgsig x\n y\nparent", 1)))
+	f.Add([]byte(strings.Replace(commit, "\n\n", "\n", 2)))
+	read := func(raw []byte) (*object.Commit, error) {
+		o := &plumbing.MemoryObject{}
+		o.SetType(plumbing.CommitObject)
+		_, _ = o.Write(raw)
+		return object.DecodeCommit(nil, o)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		before := string(raw)
+		whole, err := read(raw)
+		c, errPlain := read(gitsync.Plain(raw))
+		if string(raw) != before {
+			t.Errorf("%q became %q", before, raw)
+		}
+		if (err == nil) != (errPlain == nil) {
+			t.Fatalf("%q: %v, and as a whole %v", raw, errPlain, err)
+		}
+		if err != nil {
+			return
+		}
+		say := func(c *object.Commit) string {
+			return fmt.Sprintf("%s %s %q %q %q", c.TreeHash, c.ParentHashes, c.Author.String(), c.Committer.String(), c.Message)
+		}
+		if say(c) != say(whole) {
+			t.Errorf("%q is read as %s, and as a whole as %s", raw, say(c), say(whole))
+		}
+	})
 }
 
 func TestCoAuthorsAreBounded(t *testing.T) {

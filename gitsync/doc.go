@@ -22,5 +22,8 @@
 //   - A hint only says "look". Any number of them while a look runs become one more look.
 //   - Readers (Commit, Tree, Blob and the like) may be called from any goroutine, during a fetch and a repack too.
 //
+// Signer tells whose key signed a commit, of those that ParseKeyring was given; Mailmap tells which names are one person's. Both
+// are functions of what they are asked about: a Commit holds what its author claims, and nothing of these.
+//
 // The mirror is a bare Git repository with the full history of the branch, so that any git command reads it.
 package gitsync

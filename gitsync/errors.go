@@ -18,6 +18,14 @@ var (
 	ErrCredential = errors.New("credential refused")
 	// ErrOrigin is reported when the origin is not on the branch's first-parent chain.
 	ErrOrigin = errors.New("origin not on the branch")
+
+	// ErrUnsigned is reported for a commit without a signature.
+	ErrUnsigned = errors.New("not signed")
+	// ErrUntrusted is reported for a commit signed by a key that the keyring does not hold.
+	ErrUntrusted = errors.New("signed by a key that is not trusted")
+	// ErrBadSignature is reported for a commit whose signature proves nothing: it is forged or made for something else, its key
+	// is expired or revoked, its hash is weak.
+	ErrBadSignature = errors.New("bad signature")
 )
 
 // errUnreadable is reported for what is in the mirror and cannot be read.

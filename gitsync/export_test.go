@@ -36,3 +36,12 @@ func NextWait(poll time.Duration, failures int) time.Duration {
 
 // SetPacks makes a follower join its packs when there are n. Call it before Run.
 func SetPacks(f *Follower, n int) { f.packs = n }
+
+// Verify is what Signer does with a commit's bytes, panics included.
+var Verify = verify
+
+// OneLine makes a name fit to be shown.
+func OneLine(name string) string { return oneLine(name, maxName) }
+
+// Plain is what is left of a commit for go-git to read.
+var Plain = plain

@@ -75,7 +75,7 @@ func Open(_ context.Context, o Options) (*Follower, error) {
 	}
 	if err := f.open(); err != nil {
 		if f.lock != nil {
-			_ = f.lock.Close()
+			_ = unlock(f.lock)
 		}
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (f *Follower) inspect(dir string) (*store, Hash, error) {
 // Close lets go of the mirror. Call it after Run has returned; nothing can be read afterwards.
 func (f *Follower) Close() error {
 	f.dialer.close()
-	return errors.Join(f.store.close(), f.lock.Close())
+	return errors.Join(f.store.close(), unlock(f.lock))
 }
 
 // Head is what the mirror holds of the branch: zero when nothing yet.

@@ -3,8 +3,6 @@ package gitsync
 import (
 	"bytes"
 	"strconv"
-
-	"github.com/go-git/go-git/v5/plumbing"
 )
 
 // links are what a walk through history needs of a commit. Reading no more makes a walk several times faster.
@@ -21,11 +19,7 @@ func (l links) first() Hash {
 }
 
 func (s *store) links(h Hash) (links, error) {
-	o, err := s.encoded(plumbing.CommitObject, h)
-	if err != nil {
-		return links{}, err
-	}
-	data, err := content(o)
+	data, err := s.rawCommit(h)
 	if err != nil {
 		return links{}, err
 	}

@@ -60,4 +60,12 @@ const (
 	maxSuspects   = 1000 // unreadable objects that were looked into
 	maxBranchName = 240
 	maxHintNames  = 3
+
+	maxKeyring    = 4 << 20  // bytes of one source of a keyring
+	maxKeys       = 10_000   // keys of a keyring
+	maxSignature  = 16 << 10 // bytes of a commit's signature
+	minRSA        = 2048     // bits
+	maxMailmap    = 1 << 20  // bytes
+	maxMapLine    = 4 << 10  // bytes of a line of it
+	maxMapEntries = 100_000  // lines of it that say something
 )

@@ -16,3 +16,5 @@ func lock(root string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+func unlock(f *os.File) error { return f.Close() }

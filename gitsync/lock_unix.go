@@ -26,3 +26,8 @@ func lock(root string) (*os.File, error) {
 	}
 	return nil, fmt.Errorf("lock %s: %w", root, err)
 }
+
+// unlock lets go at once. Closing alone would not while a process that is being started still holds all our files.
+func unlock(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}

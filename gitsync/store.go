@@ -1,6 +1,7 @@
 package gitsync
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -116,15 +117,49 @@ func (s *store) tree(h Hash) (*object.Tree, error) {
 }
 
 func (s *store) commit(h Hash) (*object.Commit, error) {
-	o, err := s.encoded(plumbing.CommitObject, h)
+	raw, err := s.rawCommit(h)
 	if err != nil {
 		return nil, err
+	}
+	o := &plumbing.MemoryObject{}
+	o.SetType(plumbing.CommitObject)
+	if _, err := o.Write(plain(raw)); err != nil {
+		return nil, missing("commit", h, err)
 	}
 	c, err := object.DecodeCommit(nil, o)
 	if err != nil {
 		return nil, missing("commit", h, err)
 	}
+	c.Hash = plumbing.Hash(h)
 	return c, nil
+}
+
+// plain leaves out of a commit the headers behind the committer, signatures and merged tags among them. go-git joins the lines
+// of such a header in a time that grows with the square of their number: a signature of a million lines would hold it for hours.
+func plain(raw []byte) []byte {
+	at := 0
+	for at < len(raw) && raw[at] != '\n' {
+		switch key, _, rest := header(raw[at:]); key {
+		case "tree", "parent", "author", "committer":
+			at = len(raw) - len(rest)
+			continue
+		}
+		i := bytes.Index(raw[at:], []byte("\n\n"))
+		if i < 0 {
+			return raw[:at:at]
+		}
+		return append(raw[:at:at], raw[at+i+1:]...)
+	}
+	return raw
+}
+
+// rawCommit reads a commit as it stands in the mirror.
+func (s *store) rawCommit(h Hash) ([]byte, error) {
+	o, err := s.encoded(plumbing.CommitObject, h)
+	if err != nil {
+		return nil, err
+	}
+	return content(o)
 }
 
 // addPack writes a pack and makes its objects readable. It reads from r without the lock, for as long as r takes.

@@ -214,6 +214,9 @@ func secretShape(s string) bool { return secretShapes.MatchString(s) }
 // PlainSecret tells what a string is that should not stand in a repository in plain text. A certain finding has the shape of a
 // token or a private key; the others are strings that look random under a key that tells of a secret. It is "" for all others.
 func PlainSecret(key, text string) (what string, certain bool) {
+	if len(text) < shortestToken {
+		return "", false
+	}
 	for _, s := range tokenShapes {
 		if strings.Contains(text, s.hint) && s.shape.MatchString(text) {
 			return s.what, true
@@ -224,6 +227,9 @@ func PlainSecret(key, text string) (what string, certain bool) {
 	}
 	return "", false
 }
+
+// shortestToken is how long the shortest of the shapes below is; most strings are shorter.
+const shortestToken = 15
 
 // From how many characters and bits a character on a string under a telling key counts as random.
 const (

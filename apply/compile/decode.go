@@ -2,12 +2,14 @@ package compile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/trunkline/trunkline/value"
 	"github.com/trunkline/trunkline/value/document"
@@ -106,14 +108,15 @@ func guarded(f func(int) error, i int) (err error) {
 	return f(i)
 }
 
-// inParallel calls f for 0 to n-1 on all processors and returns the first error.
+// inParallel calls f for 0 to n-1 on all processors, each taking the next as it has time, until one fails.
 func inParallel(ctx context.Context, n int, f func(int) error) error {
 	workers := min(n, runtime.GOMAXPROCS(0))
 	errs := make([]error, workers)
+	var next atomic.Int64
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
-			for i := w; i < n && errs[w] == nil; i += workers {
+			for i := int(next.Add(1)) - 1; i < n && errs[w] == nil; i = int(next.Add(1)) - 1 {
 				if errs[w] = ctx.Err(); errs[w] == nil {
 					errs[w] = guarded(f, i)
 				}
@@ -121,12 +124,7 @@ func inParallel(ctx context.Context, n int, f func(int) error) error {
 		})
 	}
 	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (r *run) reportDecoded() {
