@@ -147,10 +147,10 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 
 	failed := make(chan error, 3)
-	web := s.serve(s.listener, handler, failed)
+	web := serveHTTP(s.listener, handler, s.log, failed)
 	defer web.stop()
 	if s.ops != nil {
-		defer s.serve(s.ops, timed(s.operations(reconciler)), failed).stop()
+		defer serveHTTP(s.ops, timed(s.operations(reconciler)), s.log, failed).stop()
 	}
 	delivery := begin(ctx, hub.Run)
 	defer delivery.stop()
@@ -276,10 +276,10 @@ func unready(s *apply.Status) string {
 	return ""
 }
 
-// serve answers requests on a listener until it is stopped.
-func (s *Server) serve(l net.Listener, h http.Handler, failed chan<- error) *task {
+// serveHTTP answers requests on a listener until it is stopped.
+func serveHTTP(l net.Listener, h http.Handler, log *slog.Logger, failed chan<- error) *task {
 	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.log.With("component", "http").Handler(), slog.LevelDebug),
+		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.With("component", "http").Handler(), slog.LevelDebug),
 	}
 	return begin(context.Background(), func(ctx context.Context) error {
 		stopped := begin(ctx, func(ctx context.Context) error {

@@ -26,6 +26,7 @@ type cli struct {
 
 	Demo     demoCmd     `cmd:"" group:"laptop" help:"Play the whole story on an example: a push, a bad one, a rollback."`
 	Init     initCmd     `cmd:"" group:"laptop" help:"Write a config repo that teaches."`
+	Dev      devCmd      `cmd:"" group:"laptop" help:"Serve a working tree while it is edited."`
 	Validate validateCmd `cmd:"" group:"laptop" help:"Judge a working tree as the server would."`
 	Schema   schemaCmd   `cmd:"" group:"laptop" help:"Write schemas."`
 
@@ -90,8 +91,11 @@ func execute(ctx context.Context, args []string, io *streams) int {
 		kong.Configuration(settingsFile),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(io),
 		kong.ExplicitGroups([]kong.Group{
-			{Key: "laptop", Title: "On a laptop:"}, {Key: "run", Title: "Run and operate:"}, {Key: "look", Title: "Look:"},
-			{Key: "Repository", Title: "Repository:"}, {Key: "Server", Title: "Server:"},
+			{Key: "laptop", Title: "On a laptop:"},
+			{Key: "run", Title: "Run and operate:"},
+			{Key: "look", Title: "Look:"},
+			{Key: "Repository", Title: "Repository:"},
+			{Key: "Server", Title: "Server:"},
 		}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
 	)

@@ -57,7 +57,7 @@ func (l list) plain() traits.Lister {
 	for i, e := range l.v.Entries() {
 		items[i] = wrap(e.Value)
 	}
-	return types.NewRefValList(types.DefaultTypeAdapter, items).(traits.Lister)
+	return types.NewRefValList(types.DefaultTypeAdapter, items)
 }
 
 // Add joins two lists.
