@@ -5,7 +5,7 @@ import "time"
 const (
 	// MaxRemembered is how many judged commits are remembered: how far back a rollback is recognised and a rewritten history
 	// finds the verdicts of the commits it kept.
-	MaxRemembered = 10_000
+	MaxRemembered = 2_000
 
 	// maxChanges is how many changed paths a decision lists.
 	maxChanges = 1000

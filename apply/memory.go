@@ -76,7 +76,8 @@ func (m *memory) settle() {
 }
 
 // newestValid finds, for every environment, the newest valid commit among a commit and its first-parent ancestors. An
-// environment that was no longer judged at the commit itself is left out: it was retired.
+// environment that was no longer judged at the commit itself is left out: it was retired. Where the chain is remembered no further,
+// the last verdict tells its baseline.
 func (m *memory) newestValid(from gitsync.Hash) map[string]gitsync.Hash {
 	found := map[string]gitsync.Hash{}
 	first := m.get(from)
@@ -84,6 +85,7 @@ func (m *memory) newestValid(from gitsync.Hash) map[string]gitsync.Hash {
 		return found
 	}
 	missing := len(first.environments)
+	baselines := map[string]gitsync.Hash{}
 	for at, c := from, first; c != nil && missing > 0; at, c = c.parent, m.get(c.parent) {
 		for env, j := range c.environments {
 			_, wanted := first.environments[env]
@@ -94,6 +96,12 @@ func (m *memory) newestValid(from gitsync.Hash) map[string]gitsync.Hash {
 				}
 				missing--
 			}
+			baselines[env] = j.baseline
+		}
+	}
+	for env := range first.environments {
+		if _, has := found[env]; !has {
+			found[env] = baselines[env]
 		}
 	}
 	maps.DeleteFunc(found, func(_ string, h gitsync.Hash) bool { return h.IsZero() })
@@ -107,7 +115,7 @@ func (m *memory) rollback(parent, tree gitsync.Hash, env string) gitsync.Hash {
 	if c == nil || c.tree == tree {
 		return gitsync.Hash{}
 	}
-	for at := parent; c != nil; at, c = c.parent, m.get(c.parent) {
+	for at, n := parent, 0; c != nil && n < MaxRemembered; at, c, n = c.parent, m.get(c.parent), n+1 {
 		if c.tree == tree && c.environments[env].verdict == Valid {
 			return at
 		}

@@ -136,7 +136,7 @@ func (r *Reconciler) Take(ctx context.Context, u gitsync.Update) error {
 	}
 	b.memory.settle()
 	r.problems = problems
-	r.announce(b.decisions)
+	r.announce(b.decisions, b.rewrite)
 	cause := CauseCommit
 	if b.rewrite != nil {
 		cause = CauseRewrite
@@ -217,7 +217,11 @@ func (r *Reconciler) settle(p position, cause Cause) {
 }
 
 // announce tells metrics and the program's log what was decided.
-func (r *Reconciler) announce(decisions []Decision) {
+func (r *Reconciler) announce(decisions []Decision, rewrite *Rewrite) {
+	if rewrite != nil {
+		r.o.Slog.Warn("the branch was rewritten", "component", "apply", "old", rewrite.Old.Short(), "new", rewrite.New.Short(),
+			"lost", rewrite.LostTotal, "foxtrot", rewrite.Foxtrot)
+	}
 	for _, d := range decisions {
 		if r.o.Observe.Judged != nil {
 			r.o.Observe.Judged(d.Environment, d.Verdict)
@@ -266,9 +270,13 @@ func (r *Reconciler) restoreCommit(ctx context.Context, h gitsync.Hash, envs []s
 	if err != nil {
 		return err
 	}
+	known := r.memory.get(h)
+	if known == nil {
+		known = &judged{} // so long ago that no more is remembered of it
+	}
 	baselines := compile.Baselines{}
 	for _, env := range envs {
-		base := r.memory.get(h).environments[env].baseline
+		base := known.environments[env].baseline
 		if base.IsZero() {
 			continue
 		}
@@ -294,7 +302,7 @@ func (r *Reconciler) restoreCommit(ctx context.Context, h gitsync.Hash, envs []s
 		case result.Snapshots[env] != nil:
 			p.valid[env] = &Version{
 				ID: c.Hash.String(), Commit: c, Snapshot: result.Snapshots[env],
-				RollbackOf: r.memory.rollback(r.memory.get(h).parent, tree, env),
+				RollbackOf: r.memory.rollback(known.parent, tree, env),
 			}
 		case !result.Valid(env):
 			r.o.Slog.Error("a version that was valid no longer compiles: the environment waits for a new one", "component", "apply",
@@ -327,14 +335,12 @@ func (m *memory) after(parent gitsync.Hash, valid map[string]*Version) against {
 }
 
 // described is a commit as policies see it. Authors are what the commit claims.
-func described(c gitsync.Commit) map[string]any {
-	coAuthors := []string{}
-	for _, p := range c.CoAuthors {
-		coAuthors = append(coAuthors, p.Email)
+func described(c gitsync.Commit) *value.Value {
+	coAuthors := make([]string, len(c.CoAuthors))
+	for i, p := range c.CoAuthors {
+		coAuthors[i] = p.Email
 	}
-	return map[string]any{
-		"author": c.Author.Name, "email": c.Author.Email, "coAuthors": coAuthors, "subject": c.Subject, "message": c.Message,
-	}
+	return compile.DescribeCommit(c.Author.Name, c.Author.Email, c.Subject, c.Message, coAuthors)
 }
 
 // compile compiles the config repo's folder at a commit. A fault of ours that a repository brings out ends in an error, which is

@@ -3,13 +3,15 @@ package value
 import "slices"
 
 // Each visits the values that p selects below root, in the order of their paths, each once. captures are what the wildcards stood
-// for, in the order they are written: a segment for *, a path for **. It stops when visit reports false. Lists are not taken apart.
-func (p Pattern) Each(root *Value, visit func(path Path, v *Value, captures []string) bool) {
-	m := matcher{visit: visit}
+// for, in the order they are written: a segment for *, a path for **. It stops when visit reports false, and after most values were
+// looked at, and returns how many were. Lists are not taken apart.
+func (p Pattern) Each(root *Value, most int, visit func(path Path, v *Value, captures []string) bool) (looked int) {
+	m := matcher{visit: visit, most: most}
 	if p.deeps() > 1 {
 		m.seen = map[string]bool{}
 	}
 	m.walk(root, p.segments)
+	return m.looked
 }
 
 func (p Pattern) deeps() int {
@@ -27,10 +29,15 @@ type matcher struct {
 	path     Path
 	captures []string
 	seen     map[string]bool // paths visited, where a value can be reached in several ways
+	looked   int
+	most     int
 }
 
 // walk visits what the segments select below v, and reports false when it is to stop.
 func (m *matcher) walk(v *Value, segments []patternSegment) bool {
+	if m.looked++; m.looked > m.most {
+		return false
+	}
 	if len(segments) == 0 {
 		return m.found(v)
 	}

@@ -29,7 +29,7 @@ func TestEachTellsWhatWildcardsStoodFor(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		p.Each(root, func(path value.Path, v *value.Value, captures []string) bool {
+		p.Each(root, 1_000_000, func(path value.Path, v *value.Value, captures []string) bool {
 			got = append(got, path.String()+"="+v.String()+" ["+strings.Join(captures, " ")+"]")
 			return true
 		})
@@ -54,7 +54,7 @@ func TestEachVisitsWhatMatchSelects(t *testing.T) {
 				want[path.String()] = true
 			}
 		})
-		p.Each(root, func(path value.Path, _ *value.Value, _ []string) bool {
+		p.Each(root, 1_000_000, func(path value.Path, _ *value.Value, _ []string) bool {
 			if got[path.String()] {
 				t.Fatalf("%s is visited twice", path)
 			}

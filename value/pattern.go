@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Pattern selects paths. It is written like a path with dots, where `*` stands for exactly one segment and `**` for any number
@@ -38,6 +39,9 @@ func ParsePattern(s string) (Pattern, error) {
 		seg, after, err := nextSegment(s, rest, first, true)
 		if err != nil {
 			return Pattern{}, err
+		}
+		if strings.ContainsFunc(seg.key, unicode.IsControl) {
+			return Pattern{}, pathError(s, rest, "a key holds a control character")
 		}
 		part := patternSegment{key: seg.key}
 		switch {

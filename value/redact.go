@@ -195,37 +195,36 @@ func splitWords(key string) []string {
 	return words
 }
 
-var secretShapes = regexp.MustCompile(strings.Join([]string{
-	`-----BEGIN [A-Z ]*PRIVATE KEY`,
-	`\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.`,
-	`\b(AKIA|ASIA)[0-9A-Z]{16}\b`,
-	`\bgh[pousr]_[A-Za-z0-9]{36}`,
-	`\bgithub_pat_[A-Za-z0-9_]{22,}`,
-	`\bxox[abeoprs]-[A-Za-z0-9-]{10,}`,
-	`\b[rs]k_(live|test)_[A-Za-z0-9]{16,}`,
-	`\bAIza[0-9A-Za-z_-]{35}`,
-	`\bAGE-SECRET-KEY-1[0-9A-Z]{20,}`,
-	`://[^/\s:@]*:[^/\s@]+@`,
-	`ENC\[`,
-}, "|"))
+var passwordInURL = regexp.MustCompile(`://[^/\s:@]*:[^/\s@]+@`)
 
-func secretShape(s string) bool { return secretShapes.MatchString(s) }
+// secretShape tells whether a string is, or holds, what nobody should be shown whatever its key.
+func secretShape(s string) bool {
+	return plainToken(s) != "" || passwordInURL.MatchString(s) || strings.Contains(s, "ENC[")
+}
 
 // PlainSecret tells what a string is that should not stand in a repository in plain text. A certain finding has the shape of a
 // token or a private key; the others are strings that look random under a key that tells of a secret. It is "" for all others.
 func PlainSecret(key, text string) (what string, certain bool) {
-	if len(text) < shortestToken {
-		return "", false
-	}
-	for _, s := range tokenShapes {
-		if strings.Contains(text, s.hint) && s.shape.MatchString(text) {
-			return s.what, true
-		}
+	if what := plainToken(text); what != "" {
+		return what, true
 	}
 	if len(text) >= randomLength && !strings.ContainsAny(text, " ${}") && !strings.Contains(text, "://") && secretKey(key, text) && entropy(text) >= randomEntropy {
 		return "random string under the key " + key, false
 	}
 	return "", false
+}
+
+// plainToken tells what kind of token or key a string holds; "" for none.
+func plainToken(text string) string {
+	if len(text) < shortestToken {
+		return ""
+	}
+	for _, s := range tokenShapes {
+		if strings.Contains(text, s.hint) && s.shape.MatchString(text) {
+			return s.what
+		}
+	}
+	return ""
 }
 
 // shortestToken is how long the shortest of the shapes below is; most strings are shorter.
@@ -242,7 +241,7 @@ var tokenShapes = []struct {
 	shape      *regexp.Regexp
 }{
 	{"a private key", "PRIVATE KEY", regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY`)},
-	{"a JSON Web Token", "eyJ", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}`)},
+	{"a JSON Web Token", "eyJ", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.`)},
 	{"an AWS access key", "AKIA", regexp.MustCompile(`\bAKIA[0-9A-Z]{16}\b`)},
 	{"a temporary AWS access key", "ASIA", regexp.MustCompile(`\bASIA[0-9A-Z]{16}\b`)},
 	{"a GitHub token", "gh", regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{36}`)},

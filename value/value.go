@@ -49,6 +49,8 @@ type Value struct {
 type collection struct {
 	sum     Sum
 	entries []Entry // of a map: sorted by key; of a list: in order, with empty keys
+	weight  uint32  // how many values it is, itself and all below it
+	depth   uint16  // how many collections lie in each other, itself included
 }
 
 // Entry is one member of a map.
@@ -62,9 +64,9 @@ type File struct{ Path string }
 
 // Pos is a place in a document. Line and Column count from 1, columns in characters; the zero Pos is nowhere.
 type Pos struct {
-	File   string
-	Line   int
-	Column int
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
 }
 
 // Place is where a value being built stands.
@@ -142,8 +144,28 @@ func NewMap(entries []Entry, at Place) *Value {
 
 func (p Place) collection(k Kind, entries []Entry) *Value {
 	v := p.value(k)
-	v.coll = &collection{entries: entries, sum: sumOf(k, entries)}
+	v.coll = &collection{entries: entries, sum: sumOf(k, entries), weight: 1, depth: 1}
+	for _, e := range entries {
+		v.coll.weight += uint32(e.Value.Weight())
+		v.coll.depth = max(v.coll.depth, uint16(1+e.Value.Depth()))
+	}
 	return v
+}
+
+// Weight counts the values of a tree: itself and all below it.
+func (v *Value) Weight() int {
+	if v.coll == nil {
+		return 1
+	}
+	return int(v.coll.weight)
+}
+
+// Depth counts the maps and lists that lie in each other; 0 for a scalar.
+func (v *Value) Depth() int {
+	if v.coll == nil {
+		return 0
+	}
+	return int(v.coll.depth)
 }
 
 // Empty is a map without members that stands nowhere.

@@ -45,7 +45,8 @@ type Against struct {
 	// Rollback tells, by environment, that the commit restores exactly the content of an earlier valid version.
 	Rollback map[string]bool
 	// Commit is what policies may know of the commit, by name.
-	Commit map[string]any
+	// Nil where files are judged that are no commit yet: rules that name it are passed over.
+	Commit *value.Value
 	// Settled: the tree was judged valid before. It is compiled again, and what it must satisfy beyond its schemas is not asked.
 	Settled bool
 }
@@ -60,6 +61,8 @@ type Result struct {
 	Problems  []Problem
 	// Retired are environments of the baselines that the tree no longer serves, as its manifest says.
 	Retired []string
+	// Policies are the tree's own, as far as they could be read.
+	Policies []PolicySummary
 	// Omitted counts problems beyond [MaxProblems] a stage.
 	Omitted int
 
@@ -111,7 +114,7 @@ func (c *Compiler) Compile(ctx context.Context, source Source, tree Hash, agains
 	if err != nil {
 		return nil, err
 	}
-	run := &run{Compiler: c, source: source, layout: layout, against: against, baselines: against.Baselines, found: newFindings()}
+	run := &run{Compiler: c, ctx: ctx, shownRoots: map[string]*value.Value{}, source: source, layout: layout, against: against, baselines: against.Baselines, found: newFindings()}
 	if err := run.manifest(); err != nil {
 		return nil, err
 	}
@@ -129,6 +132,7 @@ func (c *Compiler) Compile(ctx context.Context, source Source, tree Hash, agains
 // run is one compilation.
 type run struct {
 	*Compiler
+	ctx       context.Context
 	source    Source
 	layout    *layout
 	against   Against
@@ -143,6 +147,9 @@ type run struct {
 	parsed  map[string]*parsed
 	values  map[string]*value.Value
 	results map[string]*Snapshot
+	judged  *policySet // the tree's own, when judging came that far
+
+	shownRoots map[string]*value.Value
 }
 
 // everywhere reports a problem of all environments.
@@ -279,9 +286,13 @@ func (r *run) judge() error {
 		r.findings.next()
 	}
 	for _, env := range r.standing() {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
 		r.applySchemas(schemas, env)
 	}
 	policies := r.compilePolicies()
+	r.judged = policies
 	if len(r.standing()) > 0 {
 		r.answers.next()
 	}
@@ -290,6 +301,9 @@ func (r *run) judge() error {
 			r.applyPolicies(policies, env)
 		}
 		r.applySecrets()
+	}
+	if err := r.ctx.Err(); err != nil {
+		return err
 	}
 	r.together()
 	r.results = map[string]*Snapshot{}
@@ -337,7 +351,7 @@ func (r *run) together() {
 	broken := slices.Sorted(maps.Keys(r.found.failed))
 	for _, env := range slices.DeleteFunc(slices.Clone(r.all), r.failed) {
 		r.found.add(Problem{
-			Stage: StageSchemas, Environments: []string{env}, File: ManifestFile, Rule: "applyTogether",
+			Stage: StageCommit, Environments: []string{env}, File: ManifestFile, Rule: "applyTogether",
 			Message: "another environment is rejected, and the manifest says apply: together",
 			Hint:    "mend " + strings.Join(broken, ", "),
 		})
@@ -370,6 +384,9 @@ func (r *run) result() *Result {
 	}
 	result.Problems, result.omitted = r.found.list()
 	result.Omitted = result.omitted[""]
+	if r.judged != nil {
+		result.Policies = r.judged.summaries()
+	}
 	for _, env := range slices.Sorted(maps.Keys(r.baselines)) {
 		if r.own.Environments[env].Retired && !r.failed(env) {
 			result.Retired = append(result.Retired, env)

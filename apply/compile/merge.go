@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/trunkline/trunkline/value"
@@ -23,6 +24,7 @@ func (r *run) merge() {
 		}
 		if !r.failed(env) {
 			r.values[env] = done[env]
+			r.tooDeep(env)
 		}
 	}
 }
@@ -102,4 +104,15 @@ func (r *run) conflicts(envs []string) {
 
 func place(p Problem) string {
 	return value.Pos{File: p.File, Line: p.Line, Column: p.Column}.String()
+}
+
+// tooDeep refuses values that lie deeper than clients read: folders and documents add up.
+func (r *run) tooDeep(env string) {
+	if depth := r.values[env].Depth(); depth > value.MaxDepth {
+		r.found.add(Problem{
+			Stage: StageMerge, Environments: []string{env}, Rule: "tooDeep",
+			Message: fmt.Sprintf("folders and documents together are nested %d deep, more than %d", depth, value.MaxDepth),
+			Hint:    "flatten the folders or the documents",
+		})
+	}
 }

@@ -54,7 +54,7 @@ type policySet struct {
 // policyEnvironment are the variables of a policy. It is made once: nothing in it depends on a repo.
 var policyEnvironment = must(expr.NewEnv(map[string]expr.Type{
 	"self": expr.Any, "oldSelf": expr.Any, "root": expr.Any, "env": expr.Text, "path": expr.Text, "captures": expr.Texts,
-	"rollback": expr.Flag, "commit": expr.Record,
+	"rollback": expr.Flag, "commit": expr.Any,
 }))
 
 func must[T any](v T, err error) T {
@@ -108,9 +108,7 @@ func newPolicySet(r *run) *policySet {
 			reader.document(doc.value)
 		}
 	})
-	for _, p := range set.policies {
-		set.test(p)
-	}
+	set.tests()
 	return set
 }
 
@@ -168,6 +166,9 @@ func (r *policyReader) policy(v *value.Value) {
 		if _, ok := v.Get(required); !ok {
 			r.problem(v, "policyInvalid", "add "+required+": …", "the policy has no %s", required)
 		}
+	}
+	if p.waived && p.rule != nil && !p.transition() {
+		r.problem(v, "policyInvalid", "let the expression name oldSelf or rollback, or remove allowOnRollback", "allowOnRollback waives rules about a change; this one is about a value")
 	}
 	if len(r.set.problems) > before {
 		return
@@ -293,22 +294,81 @@ func (r *policyReader) policyTest(p *policy, v *value.Value) {
 	p.tests = append(p.tests, test)
 }
 
-// test runs a policy's own tests.
-func (s *policySet) test(p *policy) {
-	for _, t := range p.tests {
-		rejected := false
-		if t.old != nil || !p.rule.Mentions("oldSelf") {
-			ok, _, err := p.rule.Bool(policyInput{
-				self: t.new, old: t.old, root: t.new, env: t.env, rollback: t.rollback,
-			}.variables())
-			rejected = (err != nil || !ok) && !(p.waived && t.rollback && p.transition())
-		}
-		if rejected != t.reject {
-			s.problems = append(s.problems, Problem{
-				Stage: StagePolicies, Severity: Error, Rule: "policyTest",
-				Message: fmt.Sprintf("a test of the policy %s expects it to %s, and it does not", p.id, map[bool]string{true: "reject", false: "accept"}[t.reject]),
-				Hint:    "mend the expression or the test",
-			}.at(t.at))
+// tests runs the policies' own tests, all within one budget.
+func (s *policySet) tests() {
+	var spent uint64
+	for _, p := range s.policies {
+		for _, t := range p.tests {
+			why, cost := p.run(t)
+			if why != "" {
+				s.problems = append(s.problems, Problem{
+					Stage: StagePolicies, Severity: Error, Rule: "policyTest", Hint: "mend the expression or the test",
+					Message: fmt.Sprintf("a test of the policy %s expects it to %s, %s", p.id, t.expectation(), why),
+				}.at(t.at))
+			}
+			if spent += cost + 1; spent > policiesCost {
+				s.problems = append(s.problems, Problem{
+					Stage: StagePolicies, Severity: Error, Rule: "policyCost", Hint: "test with smaller values",
+					Message: fmt.Sprintf("the tests of all policies cost more than %d units together", policiesCost),
+				}.at(t.at))
+				return
+			}
 		}
 	}
+}
+
+func (t policyTest) expectation() string {
+	if t.reject {
+		return "reject"
+	}
+	return "accept"
+}
+
+// run tells why a test fails; "" when it does not. A rule that cannot be evaluated fails its test, whatever is expected.
+func (p *policy) run(t policyTest) (why string, cost uint64) {
+	rejected := false
+	if t.old != nil || !p.rule.Mentions("oldSelf") {
+		holds, spent, err := p.rule.Bool(policyInput{
+			self: t.new, old: t.old, root: t.new, commit: value.Empty, env: t.env, rollback: t.rollback,
+		}.variables())
+		if err != nil {
+			return fmt.Sprintf("and it cannot be evaluated: %v", err), spent
+		}
+		rejected, cost = !holds && !(p.waived && t.rollback), spent
+	}
+	if rejected != t.reject {
+		why = "and it does not"
+	}
+	return why, cost
+}
+
+// PolicySummary is what people ask of a policy: where it stands and what it promises of itself.
+type PolicySummary struct {
+	ID    string    `json:"id"`
+	Place value.Pos `json:"place"`
+	Tests int       `json:"tests"`
+}
+
+func (s *policySet) summaries() []PolicySummary {
+	list := make([]PolicySummary, len(s.policies))
+	for i, p := range s.policies {
+		list[i] = PolicySummary{p.id, p.at.Pos(), len(p.tests)}
+	}
+	return list
+}
+
+// DescribeCommit is a commit as policies see it.
+func DescribeCommit(author, email, subject, message string, coAuthors []string) *value.Value {
+	text := func(s string) *value.Value { return value.NewString(s, value.Place{}) }
+	var emails []*value.Value
+	for _, e := range coAuthors {
+		emails = append(emails, text(e))
+	}
+	return value.NewMap([]value.Entry{
+		{Key: "author", Value: text(author)},
+		{Key: "email", Value: text(email)},
+		{Key: "subject", Value: text(subject)},
+		{Key: "message", Value: text(message)},
+		{Key: "coAuthors", Value: value.NewList(emails, value.Place{})},
+	}, value.Place{})
 }

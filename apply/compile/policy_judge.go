@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/trunkline/trunkline/value"
 	"github.com/trunkline/trunkline/value/expr"
@@ -13,23 +12,23 @@ import (
 
 // policyInput is what one evaluation of a policy sees.
 type policyInput struct {
-	self, old, root *value.Value
-	env, path       string
-	captures        []string
-	rollback        bool
-	commit          map[string]any
+	self, old, root, commit *value.Value // old is nil where nothing was
+	env                     string
+	path                    value.Path
+	captures                []string
+	rollback                bool
 }
 
 func (in policyInput) variables() map[string]any {
 	v := map[string]any{
-		"self": expr.Of(in.self), "root": expr.Of(in.root), "env": in.env, "path": in.path, "captures": in.captures,
-		"rollback": in.rollback, "commit": in.commit,
+		"self": expr.Of(in.self), "root": expr.Of(in.root), "env": in.env, "path": in.path.String(), "captures": in.captures,
+		"rollback": in.rollback,
 	}
 	if in.captures == nil {
 		v["captures"] = []string{}
 	}
-	if in.commit == nil {
-		v["commit"] = map[string]any{}
+	if in.commit != nil {
+		v["commit"] = expr.Of(in.commit)
 	}
 	if in.old != nil {
 		v["oldSelf"] = expr.Of(in.old)
@@ -37,10 +36,11 @@ func (in policyInput) variables() map[string]any {
 	return v
 }
 
-// policyMemoKey names an evaluation by what it depends on. Evaluations that look at the commit are not remembered.
+// policyMemoKey names an evaluation by what it depends on. Only those of maps and lists are remembered, and only when nothing but
+// values counts: a rule over a scalar costs less than remembering it.
 type policyMemoKey struct {
 	policy          [sha256.Size]byte
-	env, path       string
+	env             string
 	self, old, root value.Sum // old and root only where the policy names them
 }
 
@@ -49,182 +49,228 @@ type policyMemoKey struct {
 type policyAnswer struct {
 	holds   bool
 	cost    uint64
-	failure string // why it could not be evaluated
+	failure error // why it could not be evaluated
 }
 
-// applyPolicies is stage 5 for one environment: the tree's own policies and its baseline's.
+// applyPolicies is stage 5 for one environment: its baseline's policies and the tree's own, each within a budget of its own.
 func (r *run) applyPolicies(own *policySet, env string) {
-	j := &policyJudge{run: r, env: env}
-	if base := r.baselines[env]; base != nil {
-		j.base = base.Values
-		j.all(base.policies, own)
+	var base *value.Value
+	if b := r.baselines[env]; b != nil {
+		base = b.Values
+		before := &policyJudge{run: r, env: env, base: base, dropped: true}
+		before.all(b.policies, func(p *policy) bool { return !own.holds(p) })
 	}
-	j.all(own, nil)
+	now := &policyJudge{run: r, env: env, base: base}
+	now.all(own, func(*policy) bool { return true })
 }
 
-// policyJudge judges one environment.
+// holds tells whether a set has a policy exactly as it is.
+func (s *policySet) holds(p *policy) bool {
+	return slices.ContainsFunc(s.policies, func(q *policy) bool { return q.key == p.key })
+}
+
+// policyJudge judges one environment by one set of policies.
 type policyJudge struct {
 	*run
-	env  string
-	base *value.Value
-	cost uint64
-	over bool
+	env     string
+	base    *value.Value
+	dropped bool // the policies are the baseline's, and the tree has them no longer
+	cost    uint64
+	over    bool
+	told    int // violations explained so far
 }
 
-// all applies the policies of a set that another set does not hold as they are.
-func (j *policyJudge) all(set, but *policySet) {
+// walkShare is how many values a walk may look at for one unit.
+const walkShare = 4
+
+func (j *policyJudge) all(set *policySet, wanted func(*policy) bool) {
 	if set == nil {
 		return
 	}
 	for _, p := range set.policies {
-		if j.over {
-			return
-		}
-		if !p.judges(j.env) || but != nil && slices.ContainsFunc(but.policies, func(q *policy) bool { return q.key == p.key }) {
+		if j.over || !p.judges(j.env) || !wanted(p) {
 			continue
 		}
-		p.match.Each(j.values[j.env], func(path value.Path, v *value.Value, captures []string) bool {
-			j.one(p, path, v, captures, but != nil)
+		left := int(policiesCost-j.cost) * walkShare
+		looked := p.match.Each(j.values[j.env], left, func(path value.Path, v *value.Value, captures []string) bool {
+			j.one(p, path, v, captures)
 			return !j.over
 		})
+		j.spend(uint64(looked)/walkShare+1, p)
 	}
 }
 
+// spend takes from the budget, and reports when it is used up.
+func (j *policyJudge) spend(cost uint64, p *policy) {
+	if j.cost += cost; j.cost <= policiesCost || j.over {
+		return
+	}
+	j.over = true
+	j.found.add(Problem{
+		Stage: StagePolicies, Environments: []string{j.env}, Rule: "policyCost",
+		Message: fmt.Sprintf("the policies of one commit cost more than %d units together, at the policy %s", policiesCost, p.id),
+		Hint:    "let patterns select less, and expressions walk less",
+	}.at(p.at))
+}
+
 // one applies a policy to one value.
-func (j *policyJudge) one(p *policy, path value.Path, self *value.Value, captures []string, baselines bool) {
+func (j *policyJudge) one(p *policy, path value.Path, self *value.Value, captures []string) {
+	if j.ctx.Err() != nil {
+		j.over = true // the compilation ends with this error
+		return
+	}
 	in := policyInput{
-		self: self, root: j.values[j.env], env: j.env, path: path.String(), captures: captures, rollback: j.against.Rollback[j.env], commit: j.against.Commit,
+		self: self, root: j.values[j.env], commit: j.against.Commit, env: j.env, path: path, captures: captures, rollback: j.against.Rollback[j.env],
 	}
 	if j.base != nil {
 		in.old, _ = j.base.At(path)
 	}
-	if p.rule.Mentions("oldSelf") && in.old == nil || p.transition() && in.old != nil && value.Equal(in.old, self) {
-		return // nothing was there before, or nothing changed
+	switch {
+	case p.rule.Mentions("oldSelf") && in.old == nil: // nothing was there before
+	case p.rule.Mentions("commit") && in.commit == nil: // no commit is judged, but files
+	case p.transition() && in.old != nil && value.Equal(in.old, self): // nothing changed
+	default:
+		answer := j.answer(p, in)
+		j.spend(answer.cost+1, p)
+		if !answer.holds {
+			j.violation(p, in, answer)
+		}
 	}
-	answer := j.answer(p, in)
-	if j.cost += answer.cost; j.cost > policiesCost {
-		j.over = true
-		j.found.add(Problem{
-			Stage: StagePolicies, Environments: []string{j.env}, Rule: "policyCost", Path: in.path,
-			Message: fmt.Sprintf("the policies of one commit cost more than %d units together, at the policy %s", policiesCost, p.id),
-			Hint:    "let patterns select less, and expressions walk less",
-		}.at(p.at))
-		return
-	}
-	if answer.holds {
-		return
-	}
-	j.violation(p, path, in, answer, baselines)
 }
 
 func (j *policyJudge) answer(p *policy, in policyInput) policyAnswer {
-	key := policyMemoKey{policy: p.key, env: in.env, path: in.path, self: in.self.Sum()}
+	lasting := in.self.Len() > 0
+	for _, other := range []string{"commit", "rollback", "path", "captures"} {
+		lasting = lasting && !p.rule.Mentions(other)
+	}
+	if !lasting {
+		return evaluate(p, in)
+	}
+	key := policyMemoKey{policy: p.key, self: in.self.Sum()}
+	if p.rule.Mentions("env") {
+		key.env = in.env
+	}
 	if p.rule.Mentions("root") {
 		key.root = in.root.Sum()
 	}
 	if in.old != nil && p.rule.Mentions("oldSelf") {
 		key.old = in.old.Sum()
 	}
-	lasting := !p.rule.Mentions("commit") && !p.rule.Mentions("rollback")
-	if known, ok := j.answers.get(key); ok && lasting {
-		return known
+	answer, known := j.answers.get(key)
+	if !known {
+		answer = evaluate(p, in)
+		j.answers.put(key, answer)
 	}
-	var a policyAnswer
-	var err error
-	a.holds, a.cost, err = p.rule.Bool(in.variables())
-	if err != nil {
-		a.failure = err.Error()
-		if errors.Is(err, expr.ErrCost) {
-			a.failure = fmt.Sprintf("it costs more than %d units", expr.RuleCost)
-		}
-	}
-	if lasting {
-		j.answers.put(key, a)
-	}
+	return answer
+}
+
+func evaluate(p *policy, in policyInput) (a policyAnswer) {
+	a.holds, a.cost, a.failure = p.rule.Bool(in.variables())
 	return a
 }
 
-func (j *policyJudge) violation(p *policy, path value.Path, in policyInput, a policyAnswer, baselines bool) {
+func (j *policyJudge) violation(p *policy, in policyInput, a policyAnswer) {
 	problem := Problem{
-		Stage: StagePolicies, Severity: p.severity, Environments: []string{j.env}, Path: in.path, Pointer: path.Pointer(),
-		Rule: "policy." + p.id, Message: p.message, Hint: "see the policy at " + p.at.Pos().String(),
+		Stage: StagePolicies, Severity: p.severity, Environments: []string{j.env}, Path: in.path.String(), Pointer: in.path.Pointer(),
+		Hidden: j.shown(in.path, in.self, in.env).Kind() == value.Redacted,
+		Rule:   "policy." + p.id, Message: p.message, Hint: "see the policy at " + p.at.Pos().String(),
 	}.at(in.self)
-	if baselines {
+	if j.dropped {
 		problem.Hint = "the policy stands in the version before (" + p.at.Pos().String() + "): what a commit takes away counts until the next"
 	}
-	if a.failure != "" {
+	if a.failure != nil {
 		problem.Severity = Error
-		problem.Message = fmt.Sprintf("the policy %s cannot be evaluated: %s", p.id, j.hide(a.failure, in))
-	} else if p.explain != nil {
-		if text, cost, err := p.explain.Text(in.variables()); err == nil && text != "" {
-			j.cost += cost
-			problem.Message = j.hide(oneLine(text), in)
-		}
+		problem.Message = fmt.Sprintf("the policy %s cannot be evaluated: %s", p.id, j.failure(p, in, a.failure))
+	} else if text := j.explanation(p, in); text != "" {
+		problem.Message = text
 	}
-	if p.waived && in.rollback && p.transition() {
+	if p.waived && in.rollback {
 		problem.Severity = Warning
 		problem.Message = "waived on a rollback: " + problem.Message
 	}
 	j.found.add(problem)
 }
 
-// hide takes values that people should not be shown out of a text that an expression made.
-func (j *policyJudge) hide(text string, in policyInput) string {
-	path, err := value.ParsePath(in.path)
+// failure is why an evaluation failed, as people may read it: the words may repeat values, so they are shown only if the evaluation
+// fails alike where nobody sees what is hidden.
+func (j *policyJudge) failure(p *policy, in policyInput, err error) string {
+	if errors.Is(err, expr.ErrCost) {
+		return fmt.Sprintf("it costs more than %d units", expr.RuleCost)
+	}
+	if j.told++; j.told <= MaxProblems {
+		_, cost, again := p.rule.Bool(j.seen(in).variables())
+		j.spend(cost, p)
+		if again != nil && again.Error() == err.Error() {
+			return err.Error()
+		}
+	}
+	return "why is not shown, because it repeats what is or looks secret"
+}
+
+// explanation is what the policy's own expression says of a violation, made from what people may see. "" when it has none, or
+// needs what they may not see.
+func (j *policyJudge) explanation(p *policy, in policyInput) string {
+	if p.explain == nil {
+		return ""
+	}
+	if j.told++; j.told > MaxProblems {
+		return ""
+	}
+	text, cost, err := p.explain.Text(j.seen(in).variables())
+	j.spend(cost+1, p)
 	if err != nil {
-		return "(not shown)"
+		return ""
 	}
-	for _, v := range []*value.Value{in.self, in.old} {
-		if v != nil {
-			text = j.hideBelow(text, path, v)
-		}
-	}
-	if j.mentionsSecret(text) {
-		return "(not shown: it repeats what looks like a secret)"
-	}
-	return text
+	return oneLine(text)
 }
 
-func (j *policyJudge) mentionsSecret(text string) bool {
-	return value.LooksSecret("", value.NewString(text, value.Place{}))
+// seen is the input with all redacted that people may not be shown.
+func (j *policyJudge) seen(in policyInput) policyInput {
+	in.root = j.shownRoot(in.env)
+	in.self = j.shown(in.path, in.self, in.env)
+	if in.old != nil {
+		in.old = j.shown(in.path, in.old, in.env)
+	}
+	return in
 }
 
-func (j *policyJudge) hideBelow(text string, path value.Path, v *value.Value) string {
-	key := ""
-	if len(path) > 0 {
-		key = path[len(path)-1]
+// shownRoot is what people may see of an environment; it is made when a violation needs it, once.
+func (r *run) shownRoot(env string) *value.Value {
+	if r.shownRoots[env] == nil {
+		r.shownRoots[env] = r.shown(nil, r.values[env], env)
 	}
-	if v.Kind() != value.Map && (j.sensitive(path, j.env) || value.LooksSecret(key, v)) {
-		for _, shown := range scalars(v) {
-			text = strings.ReplaceAll(text, shown, "(redacted)")
+	return r.shownRoots[env]
+}
+
+// shown is what people may see of the value at a path: what is marked, looks like a secret, or stands under a key that tells of one
+// is redacted.
+func (r *run) shown(path value.Path, v *value.Value, env string) *value.Value {
+	marks := slices.Concat(r.own.Sensitive, r.schemas.marks, r.encryptedMarks())
+	if base := r.baselines[env]; base != nil {
+		marks = append(marks, base.marks...)
+	}
+	return shownBelow(path, v, marks)
+}
+
+func shownBelow(path value.Path, v *value.Value, marks []value.Pattern) *value.Value {
+	if v.Len() == 0 {
+		if covered(marks, path) || slices.ContainsFunc(path, func(key string) bool { return value.LooksSecret(key, v) }) || value.LooksSecret("", v) {
+			return value.NewRedacted("", v.Place())
 		}
-		return text
+		return v
 	}
+	entries := make([]value.Entry, v.Len())
+	items := make([]*value.Value, v.Len())
 	for i, e := range v.Entries() {
-		below := e.Key
+		key := e.Key
 		if v.Kind() == value.List {
-			below = fmt.Sprint(i)
+			key = fmt.Sprint(i)
 		}
-		text = j.hideBelow(text, append(path[:len(path):len(path)], below), e.Value)
+		items[i] = shownBelow(append(path[:len(path):len(path)], key), e.Value, marks)
+		entries[i] = value.Entry{Key: e.Key, Value: items[i]}
 	}
-	return text
-}
-
-// scalars are the texts of the scalars of a value.
-func scalars(v *value.Value) []string {
-	switch v.Kind() {
-	case value.List, value.Map:
-		var all []string
-		for _, e := range v.Entries() {
-			all = append(all, scalars(e.Value)...)
-		}
-		return all
-	case value.String:
-		if v.Str() == "" {
-			return nil
-		}
-		return []string{v.Str()}
-	default:
-		return []string{v.String()}
+	if v.Kind() == value.List {
+		return value.NewList(items, v.Place())
 	}
+	return value.NewMap(entries, v.Place())
 }

@@ -1,6 +1,7 @@
 package compile_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/trunkline/trunkline/apply/compile"
@@ -41,9 +42,9 @@ func TestPoliciesOfAChange(t *testing.T) {
 				return result
 			}
 			// At first the price is new, so its policy asks whose it is.
-			before := judge("replicas: 3\nfrozen: 1\nprice: 5\n", compile.Against{Commit: map[string]any{"email": "ada@shop.example"}})
+			before := judge("replicas: 3\nfrozen: 1\nprice: 5\n", compile.Against{Commit: compile.DescribeCommit("", "ada@shop.example", "", "", nil)})
 			result := judge(test.web, compile.Against{
-				Baselines: before.Snapshots, Rollback: map[string]bool{"default": test.rollback}, Commit: map[string]any{"email": test.email},
+				Baselines: before.Snapshots, Rollback: map[string]bool{"default": test.rollback}, Commit: compile.DescribeCommit("", test.email, "", "", nil),
 			})
 			if len(result.Problems) != len(test.want) {
 				t.Errorf("problems: %v, want %v", result.Problems, test.want)
@@ -54,5 +55,16 @@ func TestPoliciesOfAChange(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFoldersAndDocumentsTogetherAreBounded holds that what goes live can be read by every client.
+func TestFoldersAndDocumentsTogetherAreBounded(t *testing.T) {
+	files := map[string]string{
+		"config/" + strings.Repeat("d/", 20) + "a.json": strings.Repeat(`{"k":`, 60) + "1" + strings.Repeat("}", 60),
+	}
+	result := compiled(t, files, nil)
+	if result.Valid("default") || result.Problems[0].Rule != "tooDeep" {
+		t.Errorf("problems: %v", result.Problems)
 	}
 }

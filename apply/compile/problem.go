@@ -46,6 +46,8 @@ type Problem struct {
 	Rule         string   `json:"rule"`
 	Message      string   `json:"message"`
 	Hint         string   `json:"hint,omitempty"`
+	// Hidden: the value at the place must not be shown, so neither must the line it stands on.
+	Hidden bool `json:"-"`
 }
 
 // String writes the problem on one line: place, severity, message, rule, hint.

@@ -247,6 +247,7 @@ func (r *run) schemaFinding(f schemaFinding, b *boundSchema, v *value.Value, env
 	p := Problem{
 		Stage: StageSchemas, Environments: []string{env}, Path: r.values[env].PathString(path), Pointer: path.Pointer(),
 		Rule: f.keyword, Hint: f.hint,
+		Hidden:  r.hidden(b.mount, f.path, v, env),
 		Message: f.text(func(f schemaFinding) bool { return r.hidden(b.mount, f.path, v, env) }),
 	}
 	return p.at(reach(v, f.path))

@@ -17,16 +17,17 @@ type plainSecret struct {
 	certain bool
 }
 
-// plainSecrets looks through a document. Those of SOPS are passed over: their leaves are encrypted.
+// plainSecrets looks through a document. What SOPS encrypted has no plain text.
 func plainSecrets(doc *value.Value) []plainSecret {
-	if doc == nil || encrypted(doc) {
+	if doc == nil {
 		return nil
 	}
+	sops := encrypted(doc)
 	var found []plainSecret
 	var path value.Path
 	var walk func(key string, v *value.Value)
 	walk = func(key string, v *value.Value) {
-		if v.Kind() == value.String {
+		if v.Kind() == value.String && (!sops || !strings.HasPrefix(v.Str(), "ENC[")) {
 			if what, certain := value.PlainSecret(key, v.Str()); what != "" {
 				found = append(found, plainSecret{slices.Clone(path), v, what, certain})
 			}
@@ -40,7 +41,9 @@ func plainSecrets(doc *value.Value) []plainSecret {
 				key = e.Key
 			}
 			path = append(path, below)
-			walk(key, e.Value)
+			if !sops || len(path) > 1 || below != "sops" {
+				walk(key, e.Value)
+			}
 			path = path[:len(path)-1]
 		}
 	}
@@ -89,10 +92,13 @@ func (r *run) plainSecret(f file, s plainSecret, envs []string) {
 		return covered(allowing.PlainSecrets, path)
 	})
 	p := Problem{
-		Stage: StageCommit, Environments: envs, Path: path.String(), Pointer: path.Pointer(), Rule: "plainSecret",
+		Hidden: true, Stage: StageCommit, Environments: envs, Path: path.String(), Pointer: path.Pointer(), Rule: "plainSecret",
 		Message: "the value is " + s.what + " in plain text, readable by all who read the repository",
 		Hint:    "revoke it and keep secrets elsewhere, or allow the path in " + ManifestFile + ": secrets: {allow: [" + path.String() + "]}",
 	}.at(s.at)
+	if covered(r.own.PlainSecrets, path) {
+		p.Hint = "what " + ManifestFile + " allows counts from the next commit on: commit the allowance first, alone"
+	}
 	if !s.certain {
 		p.Severity = Warning
 		p.Message = "the value looks like a secret in plain text: a " + strings.TrimPrefix(s.what, "a ")

@@ -13,7 +13,6 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
-	"cel.dev/cel-go/ext"
 
 	"github.com/trunkline/trunkline/value"
 )
@@ -32,11 +31,10 @@ type Type uint8
 
 // The types of variables.
 const (
-	Any    Type = iota // a value of the configuration, as *value.Value
-	Text               // a string
-	Flag               // a bool
-	Texts              // a list of strings
-	Record             // a map of anything by name
+	Any   Type = iota // a value of the configuration, as *value.Value
+	Text              // a string
+	Flag              // a bool
+	Texts             // a list of strings
 )
 
 // Env is a set of variables.
@@ -46,7 +44,7 @@ type Env struct{ env *cel.Env }
 func NewEnv(variables map[string]Type) (*Env, error) {
 	options := []cel.EnvOption{
 		cel.StdLib(), cel.CrossTypeNumericComparisons(true), cel.CustomTypeAdapter(adapter{types.DefaultTypeAdapter}),
-		cel.DefaultUTCTimeZone(true), cel.EagerlyValidateDeclarations(true), ext.Strings(ext.StringsVersion(4)), ext.Sets(),
+		cel.DefaultUTCTimeZone(true), cel.EagerlyValidateDeclarations(true),
 		cel.ASTValidators(cel.ValidateComprehensionNestingLimit(maxMacros), cel.ValidateRegexLiterals(), cel.ValidateDurationLiterals()),
 		cel.ParserExpressionSizeLimit(MaxLength),
 	}
@@ -68,8 +66,6 @@ func celType(t Type) *cel.Type {
 		return cel.BoolType
 	case Texts:
 		return cel.ListType(cel.StringType)
-	case Record:
-		return cel.MapType(cel.StringType, cel.DynType)
 	default:
 		return cel.DynType
 	}
@@ -103,11 +99,14 @@ func (e *Env) Compile(text string, kind Kind) (*Program, error) {
 	if got, want := checked.OutputType(), outputType(kind); !got.IsExactType(want) && !got.IsExactType(cel.DynType) {
 		return nil, &SyntaxError{1, 1, fmt.Sprintf("its result is a %s; it must be a %s", got, want)}
 	}
-	names, nodes := identifiers(checked)
+	names, nodes, why := inspect(checked)
+	if why != "" {
+		return nil, &SyntaxError{1, 1, why}
+	}
 	if nodes > MaxNodes {
 		return nil, &SyntaxError{1, 1, fmt.Sprintf("it has %d parts, more than %d", nodes, MaxNodes)}
 	}
-	program, err := e.env.Program(checked, cel.CostLimit(RuleCost), cel.MemoryLimit(maxElements), cel.EvalOptions(cel.OptOptimize))
+	program, err := e.env.Program(checked, cel.CostLimit(RuleCost), cel.CostTracking(treeCost{}), cel.MemoryLimit(maxElements), cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		return nil, &SyntaxError{1, 1, clip(err.Error())}
 	}
@@ -134,16 +133,30 @@ func clip(s string) string {
 	return s
 }
 
-// identifiers are the names an expression mentions, and how many nodes it has.
-func identifiers(checked *cel.Ast) (names map[string]bool, nodes int) {
+// inspect tells the names an expression mentions, how many nodes it has, and why its result would depend on chance or on the machine;
+// "" when it would not.
+func inspect(checked *cel.Ast) (names map[string]bool, nodes int, why string) {
 	names = map[string]bool{}
+	var written, walks bool
 	ast.PreOrderVisit(checked.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		nodes++
-		if e.Kind() == ast.IdentKind {
+		switch e.Kind() {
+		case ast.IdentKind:
 			names[e.AsIdent()] = true
+		case ast.MapKind:
+			written = written || e.AsMap().Size() > 1
+		case ast.ComprehensionKind:
+			walks = true
+		case ast.CallKind:
+			if call := e.AsCall(); strings.HasPrefix(call.FunctionName(), "get") && len(call.Args()) > 0 {
+				why = "a time is read in UTC alone: time zones differ from machine to machine"
+			}
 		}
 	}))
-	return names, nodes
+	if written && walks {
+		why = "a map written out in an expression has no order: it cannot stand beside all, exists, filter or map"
+	}
+	return names, nodes, why
 }
 
 // Mentions tells whether the expression names a variable.

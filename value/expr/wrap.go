@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
@@ -19,6 +20,40 @@ func (a adapter) NativeToValue(v any) ref.Val {
 		return wrap(tree)
 	}
 	return a.Adapter.NativeToValue(v)
+}
+
+// treeCost prices what compares trees by how many values they hold.
+type treeCost struct{}
+
+// CallCost is nil for what CEL itself prices.
+func (treeCost) CallCost(function, _ string, args []ref.Val, _ ref.Val) *uint64 {
+	if function != operators.Equals && function != operators.NotEquals && function != operators.In || len(args) != 2 {
+		return nil
+	}
+	cost := 1 + min(weight(args[0]), weight(args[1]))
+	if items, ok := args[1].(traits.Lister); ok && function == operators.In {
+		n, _ := items.Size().(types.Int)
+		cost = 1 + int(n)*weight(args[0])
+	}
+	priced := uint64(cost)
+	return &priced
+}
+
+// weight is how many values there are to compare; a long string counts by its length.
+func weight(v ref.Val) int {
+	switch v := v.(type) {
+	case list:
+		return v.v.Weight()
+	case mapping:
+		return v.v.Weight()
+	case types.String:
+		return 1 + len(v)/10
+	case traits.Sizer:
+		if n, ok := v.Size().(types.Int); ok {
+			return 1 + int(n)
+		}
+	}
+	return 1
 }
 
 // wrap shows a value to CEL without copying it. Integers stay integers.
@@ -101,7 +136,16 @@ func (l list) Equal(other ref.Val) ref.Val {
 	if same, ok := other.(list); ok && value.Equal(l.v, same.v) {
 		return types.True
 	}
-	return l.plain().Equal(other)
+	theirs, ok := other.(traits.Lister)
+	if !ok || theirs.Size() != l.Size() {
+		return types.False
+	}
+	for i, e := range l.v.Entries() {
+		if types.Equal(wrap(e.Value), theirs.Get(types.Int(i))) != types.True {
+			return types.False
+		}
+	}
+	return types.True
 }
 
 // ConvertToNative is for results that leave CEL; trees do not.
