@@ -28,7 +28,7 @@ var knows = map[string][]string{
 	"audit":          {"apply", "apply/compile", "gitsync"},
 	"notify":         {"apply", "client/wire", "value"},
 	"api":            {"apply", "apply/compile", "audit", "gitsync", "value"},
-	"server":         {"access", "api", "apply", "audit", "gitsync", "notify", "value", "webhook"},
+	"server":         {"access", "api", "apply", "apply/compile", "audit", "gitsync", "notify", "value", "webhook"},
 	"cmd/trunkline":  {"", "api", "apply", "apply/compile", "client", "server", "value"},
 
 	"":                  {},

@@ -170,7 +170,7 @@ func (a *api) version(env string) (*apply.Version, *problem) {
 	case env == "" && len(served) == 1:
 		return a.o.Live.Get(served[0]), nil
 	case env == "":
-		return nil, &problem{http.StatusBadRequest, "noEnvironment", "the request names no environment", "add ?env= with one of " + strings.Join(served, ", ")}
+		return nil, &problem{http.StatusBadRequest, "noEnvironment", "the request names no environment", "name one, with ?env= in a request or --env for the command: " + strings.Join(served, ", ")}
 	}
 	return nil, &problem{http.StatusNotFound, "unknownEnvironment", fmt.Sprintf("no environment %q is served", clip(env)), "use one of " + strings.Join(served, ", ")}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -55,6 +56,10 @@ func (a *api) versions(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	list, more, err := a.o.Versions.Versions(r.Context(), before, limit)
+	if errors.Is(err, audit.ErrUnknown) {
+		(&problem{http.StatusNotFound, "unknownCommit", "no commit that was judged has the name given as before", "take it from next in the answer before"}).write(w)
+		return
+	}
 	if err != nil {
 		(&problem{http.StatusServiceUnavailable, "logUnavailable", "the audit log does not answer", "try again in a moment"}).write(w)
 		return

@@ -12,7 +12,7 @@ const (
 	MaxVersions = 200
 
 	maxStoreBytes = 10 << 30 // when it is full the log refuses more, and says so; nothing is dropped
-	maxReplayed   = 40_000   // records read at start
+	maxReplayed   = 128_000  // records read at start: of as many commits as are remembered, in as many environments as there may be
 	maxProblems   = 100      // kept in a record that has to be shortened, to begin with
 	maxText       = 4096     // of a commit's message in a record, in bytes
 

@@ -179,6 +179,9 @@ func (l *Log) next() uint64 {
 	return l.after
 }
 
+// LastSettings are the settings recorded last; nil when none were.
+func (l *Log) LastSettings() map[string]string { return l.settings }
+
 // Settings records the settings the server runs with, when they differ from the last ones recorded.
 func (l *Log) Settings(ctx context.Context, settings map[string]string, at time.Time) error {
 	if maps.Equal(settings, l.settings) {

@@ -20,11 +20,15 @@ type Version struct {
 }
 
 // Versions lists judged commits, newest first: at most limit of them, and only those judged before one when it is not zero. more
-// tells that there are older ones. A commit that is not in the log lists nothing.
+// tells that there are older ones. ErrUnknown when the log does not hold the commit.
 func (l *Log) Versions(ctx context.Context, before gitsync.Hash, limit int) (versions []Version, more bool, err error) {
 	limit = min(max(limit, 1), MaxVersions)
+	from, err := l.place(ctx, before)
+	if err != nil {
+		return nil, false, err
+	}
 	passed := before.IsZero()
-	err = l.backwards(ctx, func(r *Record) bool {
+	err = l.backwards(ctx, from, func(r *Record) bool {
 		if r.Kind != KindCommit {
 			return true
 		}
@@ -63,21 +67,50 @@ func (v *Version) add(r *Record) {
 	v.Records[i] = r
 }
 
-// backwards goes through the records, those that still wait first, until visit reports false.
-func (l *Log) backwards(ctx context.Context, visit func(*Record) bool) error {
+// ErrUnknown is reported for a commit that the log does not hold.
+var ErrUnknown = errors.New("no such commit in the audit log")
+
+// place is where the records of a commit end; 0 to begin with the newest of all, which waiting ones are.
+func (l *Log) place(ctx context.Context, commit gitsync.Hash) (uint64, error) {
+	waits := slices.ContainsFunc(l.waiting(), func(e *entry) bool {
+		return e.record.Kind == KindCommit && e.record.Commit == commit
+	})
+	if commit.IsZero() || waits {
+		return 0, nil
+	}
+	m, err := l.stream.GetLastMsgForSubject(ctx, fmt.Sprintf("%s.commit.*.%s", subjects, commit))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return 0, ErrUnknown
+	case err != nil:
+		return 0, fmt.Errorf("read the audit log: %w", err)
+	}
+	return m.Sequence, nil
+}
+
+func (l *Log) waiting() []*entry {
 	l.mu.Lock()
-	waiting := slices.Clone(l.pending)
-	l.mu.Unlock()
-	for _, e := range slices.Backward(waiting) {
-		if !visit(e.record) {
-			return nil
+	defer l.mu.Unlock()
+	return slices.Clone(l.pending)
+}
+
+// backwards goes through the records down from a place until visit reports false; from 0, those that still wait first.
+func (l *Log) backwards(ctx context.Context, from uint64, visit func(*Record) bool) error {
+	if from == 0 {
+		for _, e := range slices.Backward(l.waiting()) {
+			if !visit(e.record) {
+				return nil
+			}
 		}
 	}
 	info, err := l.stream.Info(ctx)
 	if err != nil {
 		return fmt.Errorf("read the audit log: %w", err)
 	}
-	for place := info.State.LastSeq; place >= max(info.State.FirstSeq, 1); place-- {
+	if from == 0 {
+		from = info.State.LastSeq
+	}
+	for place := from; place >= max(info.State.FirstSeq, 1); place-- {
 		m, err := l.stream.GetMsg(ctx, place)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue

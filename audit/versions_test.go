@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -49,7 +50,9 @@ func TestVersions(t *testing.T) {
 	expectVersions(t, log, hash(3), 1, "02 prod staging", true)
 	expectVersions(t, log, hash(3), 2, "02 prod staging; 01 prod staging", false)
 	expectVersions(t, log, hash(1), 10, "", false)
-	expectVersions(t, log, hash(99), 10, "", false)
+	if _, _, err := log.Versions(t.Context(), hash(99), 10); !errors.Is(err, audit.ErrUnknown) {
+		t.Errorf("before a commit that is not there: %v", err)
+	}
 	expectVersions(t, log, gitsync.Hash{}, 0, "04 prod staging", true)
 
 	// What waits comes first, each record once.

@@ -282,7 +282,7 @@ func (h *Hub) environment(name string) (string, *refusal) {
 	case name == "" && len(served) == 1:
 		return served[0], nil
 	case name == "":
-		return "", &refusal{wire.CloseUnknownEnvironment, "noEnvironment", "the hello names no environment", "name one of " + strings.Join(served, ", ")}
+		return "", &refusal{wire.CloseUnknownEnvironment, "noEnvironment", "the hello names no environment", "name one in the hello, or with --env for the command: " + strings.Join(served, ", ")}
 	case !slices.Contains(served, name):
 		return "", &refusal{wire.CloseUnknownEnvironment, "unknownEnvironment", "no such environment is served", "name one of " + strings.Join(served, ", ")}
 	}

@@ -116,8 +116,14 @@ func (s *session) read() {
 	s.linger()
 }
 
-// attend takes the client's messages, and tells why the server must end the session, if it must.
-func (s *session) attend() *refusal {
+// attend takes the client's messages, and tells why the server must end the session, if it must. A fault of ours that a client
+// brings out ends its session and no other.
+func (s *session) attend() (refused *refusal) {
+	defer func() {
+		if p := recover(); p != nil {
+			refused = &refusal{wire.CloseRestart, "fault", "a fault of the server", "please report it"}
+		}
+	}()
 	if refused := s.greet(); refused != nil {
 		return refused
 	}

@@ -183,8 +183,10 @@ func (v *view) find(cursor string, recent []*apply.Version) *state {
 	}
 	if v.older == nil {
 		v.older = map[string]*state{}
-		for _, version := range recent {
-			values := value.Select(version.Snapshot.Delivered, v.patterns)
+		full, values := v.full, v.present().values
+		for _, version := range recent { // newest first: each shares with the one after it what it has in common
+			values = value.SelectAgain(version.Snapshot.Delivered, v.patterns, full, values)
+			full = version.Snapshot.Delivered
 			cursor := v.cursor(values)
 			v.older[cursor] = &state{values: values, cursor: cursor}
 		}

@@ -122,6 +122,9 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.settings.belongs(log.LastSettings()); err != nil {
+		return err
+	}
 	records := begin(context.WithoutCancel(ctx), log.Run)
 	defer func() {
 		patient, cancel := context.WithTimeout(context.Background(), flushPatience)
@@ -187,7 +190,11 @@ func (s *Server) handler(follower *gitsync.Follower, reconciler *apply.Reconcile
 		},
 	}))
 	mux.Handle("/v1/stream", guard.Wrap(hub))
-	mux.Handle("/", guard.Wrap(timed(s.operations(reconciler))))
+	operations := guard.Wrap(timed(s.operations(reconciler)))
+	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+		mux.Handle(path, operations)
+	}
+	mux.Handle("/", reads) // which says that there is nothing
 	surface := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/v1/") && r.URL.Path != "/v1/stream" {
 			reads.ServeHTTP(w, r) // reads are many: they go past the router

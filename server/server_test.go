@@ -276,10 +276,12 @@ func TestServesWhatItFollows(t *testing.T) {
 		"/v1/config/checkout.timeuot?env=prod": "under checkout there are currency",
 		"/v1/config/a..b?env=prod":             "a segment is empty",
 		"/v1/config/checkout?env=nowhere":      "use one of prod, prodEu, staging",
-		"/v1/config/checkout":                  "add ?env=",
+		"/v1/config/checkout":                  "with ?env= in a request or --env",
 		"/v1/nothing":                          "/v1/config",
-		"/v1/versions?limit=0":                 "from 1 to 200",
-		"/v1/versions?before=x":                "take it from next",
+		"/nothing":                             "/v1/config",
+		"/v1/versions?before=" + strings.Repeat("0", 39) + "1": "take it from next",
+		"/v1/versions?limit=0":                                 "from 1 to 200",
+		"/v1/versions?before=x":                                "take it from next",
 	} {
 		res, body := s.get(path)
 		if res.StatusCode < 400 || res.StatusCode > 499 || !strings.Contains(body, want) {
@@ -380,4 +382,30 @@ func TestRestartsKeepTheRecord(t *testing.T) {
 		t.Errorf("versions differ after the restart:\n%s\n%s", before, after)
 	}
 	remote.Fault(gittest.None)
+}
+
+// TestDataBelongsToOneRemote holds that nothing of one repository is served under the name of another.
+func TestDataBelongsToOneRemote(t *testing.T) {
+	first, second, data := shop(t), gittest.NewRemote(t), t.TempDir()
+	s := start(t, first, settings(first, data))
+	s.becomes("prod", "checkout.timeout", `"30s"`)
+	s.stop()
+	second.Write(map[string]string{"config/web.yaml": "timeout: 1\n", "environments/prod/web.yaml": "timeout: 2\n"})
+	second.Commit("Begin")
+	second.Push()
+	folder := settings(first, data)
+	folder.Path = "deploy"
+	for _, set := range []server.Settings{settings(second, data), folder} {
+		other, err := server.New(set, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "--adopt") {
+			t.Errorf("with another remote or folder: %v", err)
+		}
+	}
+	adopting := settings(second, data)
+	adopting.Adopt = true
+	s = start(t, second, adopting)
+	eventually(t, "the new remote is followed", func() bool { return s.status().Look.LastGood != nil })
 }

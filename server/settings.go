@@ -11,6 +11,7 @@ import (
 
 	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/gitsync"
+	"github.com/trunkline/trunkline/webhook"
 )
 
 // Settings are all there is to set. The tags name the flags; the environment variable of each is its name in capitals after
@@ -29,6 +30,7 @@ type Settings struct {
 	Listen            string `help:"Address to serve on." default:"127.0.0.1:7420" env:"TRUNKLINE_LISTEN" group:"Server"`
 	OpsListen         string `help:"Address that serves health and metrics alone." placeholder:"ADDR" env:"TRUNKLINE_OPS_LISTEN" group:"Server"`
 	Data              string `help:"Directory for the mirror and the log." default:"trunkline-data" placeholder:"DIR" env:"TRUNKLINE_DATA" group:"Server"`
+	Adopt             bool   `help:"Go on with a --data directory that followed another remote or folder." env:"TRUNKLINE_ADOPT" group:"Server"`
 	Audit             string `help:"What a change does when the log cannot take its record: go live after 2s (\"wait\") or not at all (\"required\")." default:"wait" enum:"wait,required" env:"TRUNKLINE_AUDIT" group:"Server"`
 	Webhooks          bool   `help:"Take webhooks at /webhook/github; needs a secret." env:"TRUNKLINE_WEBHOOKS" group:"Server"`
 	WebhookSecretFile string `help:"File with the webhook's secret (or set TRUNKLINE_WEBHOOK_SECRET); turns --webhooks on." placeholder:"FILE" env:"TRUNKLINE_WEBHOOK_SECRET_FILE" group:"Server"`
@@ -58,11 +60,10 @@ func (s *Settings) Validate() error {
 		return errors.New("both TRUNKLINE_WEBHOOK_SECRET and --webhook-secret-file are set: keep one")
 	}
 	s.Webhooks = s.Webhooks || s.WebhookSecret != "" || s.WebhookSecretFile != ""
-	path := filepath.ToSlash(filepath.Clean("/" + s.Path))[1:]
-	if strings.Contains(s.Path, "..") {
-		return fmt.Errorf("--path %s leads out of the repository", s.Path)
+	if strings.Contains(s.Path, "..") || strings.HasPrefix(s.Path, "/") {
+		return fmt.Errorf("--path %s leads out of the repository; name a folder in it, as deploy/config", s.Path)
 	}
-	s.Path = path
+	s.Path = filepath.ToSlash(filepath.Clean("/" + s.Path))[1:]
 	return access.ListenAllowed(s.Listen, s.Insecure)
 }
 
@@ -80,6 +81,26 @@ func (s *Settings) recorded() map[string]string {
 		"audit": s.Audit, "webhooks": fmt.Sprint(s.Webhooks), "webhookSecretFile": s.WebhookSecretFile, "insecure": fmt.Sprint(s.Insecure),
 		"gitToken": set(s.GitToken), "webhookSecret": set(s.WebhookSecret),
 	}
+}
+
+// belongs refuses a data directory that followed something else: what is live there would be served under the wrong name.
+func (s *Settings) belongs(last map[string]string) error {
+	if last == nil || s.Adopt {
+		return nil
+	}
+	same := last["repo"] == s.Repo
+	if before := webhook.Normalise(last["repo"]); before != "" {
+		same = same || before == webhook.Normalise(s.Repo)
+	}
+	what, was := "--repo", last["repo"]
+	if same {
+		what, was = "--path", last["path"]
+		same = was == s.Path
+	}
+	if same {
+		return nil
+	}
+	return fmt.Errorf("the data directory %s belongs to a server with %s %q: name another with --data, remove it to begin anew, or go on with it by --adopt", s.Data, what, was)
 }
 
 // following are the options of the follower.

@@ -73,7 +73,7 @@ func (d *demo) makeRemote(ctx context.Context) error {
 		{"init", "--quiet", "--bare", "--initial-branch=main", d.remote()},
 		{"clone", "--quiet", d.remote(), d.work()},
 	} {
-		if _, err := git(ctx, d.dir, args...); err != nil {
+		if _, err := hostGit(ctx, d.dir, args...); err != nil {
 			return err
 		}
 	}
@@ -174,10 +174,10 @@ func (d *demo) edit(file, old, new string) error {
 
 // push commits what was edited and pushes it.
 func (d *demo) push(ctx context.Context, subject string) (pushed, error) {
-	if _, err := git(ctx, d.work(), "add", "--all"); err != nil {
+	if _, err := hostGit(ctx, d.work(), "add", "--all"); err != nil {
 		return pushed{}, err
 	}
-	if _, err := git(ctx, d.work(), "commit", "--quiet", "-m", subject); err != nil {
+	if _, err := hostGit(ctx, d.work(), "commit", "--quiet", "-m", subject); err != nil {
 		return pushed{}, err
 	}
 	return d.pushHead(ctx)
@@ -190,12 +190,12 @@ type pushed struct {
 }
 
 func (d *demo) pushHead(ctx context.Context) (pushed, error) {
-	commit, err := git(ctx, d.work(), "rev-parse", "HEAD")
+	commit, err := hostGit(ctx, d.work(), "rev-parse", "HEAD")
 	if err != nil {
 		return pushed{}, err
 	}
 	p := pushed{commit, time.Now()}
-	_, err = git(ctx, d.work(), "push", "--quiet", "origin", "HEAD:main")
+	_, err = hostGit(ctx, d.work(), "push", "--quiet", "origin", "HEAD:main")
 	return p, err
 }
 
@@ -205,7 +205,8 @@ func (d *demo) invite() {
 %s Still serving on %s. Push a change of your own:
 
   git clone %s shop && cd shop
-  sed -i.bak 's/retries: .*/retries: 4/' config/checkout.yaml && git commit -am "Try four times" && git push
+  sed -i.bak 's/retries: .*/retries: 4/' config/checkout.yaml && rm config/checkout.yaml.bak
+  git commit -am "Try four times" && git push
 
 and watch it arrive in another terminal:
 

@@ -28,6 +28,8 @@ type cli struct {
 	Init     initCmd     `cmd:"" group:"laptop" help:"Write a config repo that teaches."`
 	Dev      devCmd      `cmd:"" group:"laptop" help:"Serve a working tree while it is edited."`
 	Validate validateCmd `cmd:"" group:"laptop" help:"Judge a working tree as the server would."`
+	Diff     diffCmd     `cmd:"" group:"laptop" help:"What differs between two commits, by value."`
+	Policy   policyCmd   `cmd:"" group:"laptop" help:"Test policies."`
 	Schema   schemaCmd   `cmd:"" group:"laptop" help:"Write schemas."`
 
 	Serve   serveCmd   `cmd:"" group:"run" help:"Follow a repository and serve its configuration."`

@@ -178,14 +178,14 @@ func (d *demo) stagingAlone(ctx context.Context) error {
 
 func (d *demo) revert(ctx context.Context) error {
 	d.title(5, "git revert: a rollback, recognised by its content")
-	if _, err := git(ctx, d.work(), "revert", "--no-edit", "HEAD"); err != nil {
+	if _, err := hostGit(ctx, d.work(), "revert", "--no-edit", "HEAD"); err != nil {
 		return err
 	}
 	p, err := d.pushHead(ctx)
 	if err != nil {
 		return err
 	}
-	before, err := git(ctx, d.work(), "rev-parse", "HEAD~2")
+	before, err := hostGit(ctx, d.work(), "rev-parse", "HEAD~2")
 	if err != nil {
 		return err
 	}
@@ -281,8 +281,8 @@ func (d *demo) judged(ctx context.Context, commit string) (*api.Version, error) 
 	}
 }
 
-// git runs git without the settings of whoever runs the demo.
-func git(ctx context.Context, dir string, args ...string) (string, error) {
+// hostGit runs git without the settings of whoever runs the demo.
+func hostGit(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1",

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/value"
 )
 
 type validateCmd struct {
@@ -23,7 +24,9 @@ type validateCmd struct {
 }
 
 func (validateCmd) Help() string {
-	return `Judges the files as they are now, without Git and without a server. The exit code is 1 when a problem would reject the commit.
+	return `Judges the files as they are now, without Git and without a server. The exit code is 1 when a problem would reject the commit. What
+depends on the version before or on the commit is left to the server: policies that name oldSelf or commit, environments that are
+removed, and whether an allowed secret was allowed before.
 
 Examples:
   trunkline validate
@@ -122,9 +125,22 @@ func writeProblem(w io.Writer, p compile.Problem, dir string, c palette) {
 
 const maxSourceLine = 160
 
+// secretLine tells whether a line of a document holds what should not be printed, whatever is said of it.
+func secretLine(line string) bool {
+	text := value.NewString(strings.Trim(line, " \t\r\"',"), value.Place{})
+	if i := strings.IndexAny(line, ":="); i > 0 {
+		key := strings.Trim(line[:i], " \t-\"'{")
+		text = value.NewString(strings.Trim(line[i+1:], " \t\r\"',}"), value.Place{})
+		if value.LooksSecret(key, text) {
+			return true
+		}
+	}
+	return value.LooksSecret("", text)
+}
+
 // writeSource shows the line with a caret. A line longer than a terminal's is cut around the column.
 func writeSource(w io.Writer, p compile.Problem, dir string, c palette) {
-	if dir == "" || p.Line == 0 {
+	if dir == "" || p.Line == 0 || p.Hidden {
 		return
 	}
 	data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(p.File)))
@@ -133,6 +149,9 @@ func writeSource(w io.Writer, p compile.Problem, dir string, c palette) {
 	}
 	lines := strings.Split(string(data), "\n")
 	if p.Line > len(lines) {
+		return
+	}
+	if secretLine(lines[p.Line-1]) {
 		return
 	}
 	line := []rune(strings.ReplaceAll(strings.TrimRight(lines[p.Line-1], "\r"), "\t", " "))
