@@ -2,6 +2,7 @@ package compile
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
@@ -184,12 +185,15 @@ func (b *boundSchema) leaf(e *jsonschema.ValidationError) schemaFinding {
 		keyword = kw[0]
 	}
 	f := b.finding(e, keyword)
-	f.message = oneLine(e.ErrorKind.LocalizedString(english))
 	switch k := e.ErrorKind.(type) {
+	case *kind.Enum:
+		f.message = oneLine(fmt.Sprintf("it is none of %s", few(k.Want)))
+	case *kind.Const:
+		f.message = oneLine(fmt.Sprintf("it is not %s", few([]any{k.Want})))
 	case *kind.Type:
 		f.message = fmt.Sprintf("it is %s; it must be %s", typeName(k.Got), strings.Join(mapped(k.Want, typeName), " or "))
 	case *kind.Required:
-		f.message = "missing: " + strings.Join(k.Missing, ", ")
+		f.message = oneLine("missing: " + strings.Join(k.Missing[:min(len(k.Missing), MaxProblems)], ", "))
 	case *kind.Maximum:
 		f.message = fmt.Sprintf("%s is more than the maximum, %s", decimal(k.Got), decimal(k.Want))
 	case *kind.Minimum:
@@ -200,9 +204,29 @@ func (b *boundSchema) leaf(e *jsonschema.ValidationError) schemaFinding {
 		f.message = fmt.Sprintf("%s is not more than %s", decimal(k.Got), decimal(k.Want))
 	case *kind.MultipleOf:
 		f.message = fmt.Sprintf("%s is no multiple of %s", decimal(k.Got), decimal(k.Want))
+	default:
+		f.message = oneLine(k.LocalizedString(english))
 	}
 	f.showsValue = showsValue(e.ErrorKind)
 	return f
+}
+
+// few lists allowed values, as many as people read.
+func few(allowed []any) string {
+	const most = 10
+	var texts []string
+	for _, v := range allowed[:min(len(allowed), most)] {
+		text, err := json.Marshal(v)
+		if err != nil {
+			continue // what a schema holds came from a document
+		}
+		texts = append(texts, string(text))
+	}
+	list := strings.Join(texts, ", ")
+	if len(allowed) > most {
+		list += fmt.Sprintf(" and %d more", len(allowed)-most)
+	}
+	return list
 }
 
 // showsValue tells whether the message repeats something of the value, be it only its length.
