@@ -62,6 +62,15 @@ func ParsePattern(s string) (Pattern, error) {
 	return p, nil
 }
 
+// Literal is the pattern that selects one path alone.
+func Literal(path Path) Pattern {
+	p := Pattern{text: path.String()}
+	for _, key := range path {
+		p.segments = append(p.segments, patternSegment{key: key})
+	}
+	return p
+}
+
 // ParsePatterns reads several patterns and puts them into their canonical form: sorted, none twice, and ** alone where it is
 // among them.
 func ParsePatterns(texts []string) ([]Pattern, error) {

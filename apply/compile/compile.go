@@ -301,6 +301,7 @@ func (r *run) judge() error {
 			r.applyPolicies(policies, env)
 		}
 		r.applySecrets()
+		r.unmatched(schemas, policies)
 	}
 	if err := r.ctx.Err(); err != nil {
 		return err

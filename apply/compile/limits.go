@@ -16,6 +16,7 @@ const (
 	// policiesCost is what the policies of one commit may cost in one environment, in units of CEL's cost model.
 	policiesCost = 2_000_000
 
+	maxSought      = 20_000 // values looked at for the first that a pattern selects
 	maxPathBytes   = 1024
 	maxFolderDepth = 32
 	maxCollected   = 10_000    // problems of a stage that are told apart before the worst are chosen

@@ -30,7 +30,7 @@ func TestPoliciesOfAChange(t *testing.T) {
 		"a stranger's price":    {web: "replicas: 3\nfrozen: 1\nprice: 6\n", email: "eve@example.com", want: map[string]compile.Severity{"policy.owner": compile.Error}},
 		"the shop's own price":  {web: "replicas: 3\nfrozen: 1\nprice: 6\n", email: "ada@shop.example"},
 		"added by a stranger":   {web: "replicas: 3\nfrozen: 1\nprice: 5\nmore: 1\n", email: "eve@example.com"},
-		"removed: nothing left": {web: "frozen: 1\nprice: 5\n"},
+		"removed: nothing left": {web: "frozen: 1\nprice: 5\n", want: map[string]compile.Severity{"policyUnused": compile.Warning}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			judge := func(web string, against compile.Against) *compile.Result {
