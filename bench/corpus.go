@@ -39,6 +39,43 @@ func writeCorpus(dir string) error {
 	return write(dir, "trunkline.yaml", "version: 1\nenvironments:\n"+environments.String())
 }
 
+const corpusPolicies = 50
+
+// writeGuardedCorpus writes the same with a schema for every file and 50 policies, half of them over changes.
+func writeGuardedCorpus(dir string) error {
+	if err := writeCorpus(dir); err != nil {
+		return err
+	}
+	for i := range corpusFiles {
+		if err := write(dir, fmt.Sprintf("schemas/services/svc%03d.schema.json", i), serviceSchema); err != nil {
+			return err
+		}
+	}
+	var policies strings.Builder
+	policies.WriteString("policies:\n")
+	for i := range corpusPolicies {
+		rule := fmt.Sprintf("match: services.*.limits, expression: self.cpu < %d", 100+i)
+		if i%2 == 1 {
+			rule = fmt.Sprintf("match: services.*.revision, expression: self <= oldSelf + %d", 1000+i)
+		}
+		fmt.Fprintf(&policies, "  - {id: rule%d, %s}\n", i, rule)
+	}
+	return write(dir, "policies/all.yaml", policies.String())
+}
+
+const serviceSchema = `{
+  "type": "object", "required": ["name", "revision", "limits", "endpoints"], "additionalProperties": false,
+  "properties": {
+    "name": {"type": "string", "pattern": "^svc[0-9]+$"}, "revision": {"type": "integer", "minimum": 0},
+    "limits": {"type": "object", "properties": {"cpu": {"type": "integer", "minimum": 1}, "memory": {"type": "string"}}},
+    "endpoints": {"type": "object", "additionalProperties": {"type": "object", "properties": {
+      "url": {"type": "string"}, "timeout": {"type": "string", "pattern": "^[0-9]+ms$"}, "retries": {"type": "integer", "maximum": 10},
+      "weight": {"type": "number", "minimum": 0}, "enabled": {"type": "boolean"},
+      "headers": {"type": "object", "additionalProperties": {"type": "string"}}, "tags": {"type": "array", "items": {"type": "string"}}}}}
+  }
+}
+`
+
 func corpusFile(i int) string { return fmt.Sprintf("config/services/svc%03d.yaml", i) }
 
 func write(dir, file, text string) error {
