@@ -75,25 +75,19 @@ func (c diffCmd) sides(ctx context.Context) (from, to *compile.Result, err error
 		return nil, nil, err
 	}
 	compiler := compile.New(nil)
-	at := func(revision string) (*compile.Result, error) {
-		commit, err := repo.commit(revision)
-		if err != nil {
-			return nil, err
-		}
-		return repo.compile(ctx, compiler, commit, compile.Against{Settled: true})
-	}
-	if from, err = at(c.From); err != nil {
+	settled := compile.Against{Settled: true}
+	if from, err = repo.at(ctx, compiler, c.From, settled); err != nil {
 		return nil, nil, err
 	}
 	if c.To != "" {
-		to, err = at(c.To)
+		to, err = repo.at(ctx, compiler, c.To, settled)
 		return from, to, err
 	}
 	source, root, err := compile.ReadDirectory(c.Dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	to, err = compiler.Compile(ctx, source, root, compile.Against{Settled: true})
+	to, err = compiler.Compile(ctx, source, root, settled)
 	return from, to, err
 }
 

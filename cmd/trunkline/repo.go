@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -62,8 +63,14 @@ func (c *clone) commit(revision string) (*object.Commit, error) {
 	return c.repo.CommitObject(*hash)
 }
 
-// compile compiles the config repo at a commit.
-func (c *clone) compile(ctx context.Context, compiler *compile.Compiler, commit *object.Commit, against compile.Against) (*compile.Result, error) {
+// at compiles the config repo at a revision, and judges what policies say of the commit.
+func (c *clone) at(ctx context.Context, compiler *compile.Compiler, revision string, against compile.Against) (*compile.Result, error) {
+	commit, err := c.commit(revision)
+	if err != nil {
+		return nil, err
+	}
+	subject, _, _ := strings.Cut(commit.Message, "\n")
+	against.Commit = compile.DescribeCommit(commit.Author.Name, commit.Author.Email, subject, commit.Message, nil)
 	tree, err := commit.Tree()
 	if err != nil {
 		return nil, err

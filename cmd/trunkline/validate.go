@@ -18,19 +18,23 @@ type validateCmd struct {
 	Dir string `arg:"" optional:"" default:"." help:"Directory of the config repo." placeholder:"DIR"`
 	Env string `help:"Judge one environment alone." short:"e" placeholder:"NAME"`
 
+	Commit   string `help:"Judge the files of a commit, and what policies say of the commit itself." placeholder:"REV"`
+	Baseline string `help:"Judge changes too, against the files of this commit; with --commit its first parent by default." placeholder:"REV"`
+
 	Sarif  bool `help:"Write a SARIF 2.1.0 log, for code scanning." xor:"form"`
 	Github bool `name:"github" help:"Write annotations of a GitHub workflow." xor:"form"`
 	output
 }
 
 func (validateCmd) Help() string {
-	return `Judges the files as they are now, without Git and without a server. The exit code is 1 when a problem would reject the commit. What
-depends on the version before or on the commit is left to the server: policies that name oldSelf or commit, environments that are
-removed, and whether an allowed secret was allowed before.
+	return `Judges the files as they are now, without a server. The exit code is 1 when a problem would reject the commit. What depends on the
+version before is judged with --baseline, what depends on the commit itself with --commit: policies that name oldSelf or commit,
+environments that are removed, and whether an allowed secret was allowed before.
 
 Examples:
   trunkline validate
   trunkline validate ./config --env prod -o json
+  trunkline validate --baseline origin/main        # as the next commit on top of it
   trunkline validate --github                      # in a workflow: the problems appear on the lines of the pull request`
 }
 
@@ -43,11 +47,7 @@ type verdict struct {
 }
 
 func (c validateCmd) Run(ctx context.Context, io *streams) error {
-	source, root, err := compile.ReadDirectory(c.Dir)
-	if err != nil {
-		return err
-	}
-	result, err := compile.New(nil).Compile(ctx, source, root, compile.Against{})
+	result, err := c.judge(ctx)
 	if err != nil {
 		return err
 	}
@@ -74,12 +74,54 @@ func (c validateCmd) Run(ctx context.Context, io *streams) error {
 	return nil
 }
 
+// judge compiles the files or the commit, against a version before if one is named.
+func (c validateCmd) judge(ctx context.Context) (*compile.Result, error) {
+	compiler := compile.New(nil)
+	if c.Commit == "" && c.Baseline == "" {
+		source, root, err := compile.ReadDirectory(c.Dir)
+		if err != nil {
+			return nil, err
+		}
+		return compiler.Compile(ctx, source, root, compile.Against{})
+	}
+	repo, err := openClone(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	var against compile.Against
+	baseline := c.Baseline
+	if c.Commit != "" && baseline == "" {
+		commit, err := repo.commit(c.Commit)
+		if err != nil {
+			return nil, err
+		}
+		if commit.NumParents() > 0 {
+			baseline = commit.ParentHashes[0].String()
+		}
+	}
+	if baseline != "" {
+		before, err := repo.at(ctx, compiler, baseline, compile.Against{Settled: true})
+		if err != nil {
+			return nil, err
+		}
+		against.Baselines = before.Snapshots
+	}
+	if c.Commit != "" {
+		return repo.at(ctx, compiler, c.Commit, against)
+	}
+	source, root, err := compile.ReadDirectory(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return compiler.Compile(ctx, source, root, against)
+}
+
 func (c validateCmd) write(s *streams, result *compile.Result, v verdict) error {
 	switch {
 	case c.Sarif:
-		return writeSARIF(s.out, result.Problems)
+		return writeSARIF(s.out, c.inRepository(result.Problems))
 	case c.Github:
-		writeGitHub(s.out, result.Problems)
+		writeGitHub(s.out, c.inRepository(result.Problems))
 		return nil
 	case c.json():
 		enc := json.NewEncoder(s.out)
@@ -96,6 +138,21 @@ func (c validateCmd) write(s *streams, result *compile.Result, v verdict) error 
 		fmt.Fprintf(s.out, "%-12s %s\n", env, v.Environments[env])
 	}
 	return nil
+}
+
+// inRepository names files as they are called in the Git repository, where forges look for them.
+func (c validateCmd) inRepository(problems []compile.Problem) []compile.Problem {
+	repo, err := openClone(c.Dir)
+	if err != nil || repo.path == "" {
+		return problems // no repository, or the config repo is all of it
+	}
+	named := slices.Clone(problems)
+	for i := range named {
+		if named[i].File != "" {
+			named[i].File = repo.path + "/" + named[i].File
+		}
+	}
+	return named
 }
 
 // writeProblem writes a problem for people, with the line it speaks of when the file is at hand.
