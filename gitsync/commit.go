@@ -55,9 +55,17 @@ func clean(text string, limit int) string {
 }
 
 // subject is what git log --format=%s shows: the lines up to the first empty one, joined.
+// visible drops characters that turn the direction of text: they could make a line say something else than it holds.
+func visible(r rune) rune {
+	if unicode.Is(unicode.Bidi_Control, r) {
+		return -1
+	}
+	return r
+}
+
 func subject(message string) string {
 	first, _, _ := strings.Cut(strings.TrimLeftFunc(message, unicode.IsSpace), "\n\n")
-	return oneLine(first, maxSubject)
+	return oneLine(strings.Map(visible, first), maxSubject)
 }
 
 const coAuthorKey = "co-authored-by:"

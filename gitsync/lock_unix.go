@@ -22,7 +22,7 @@ func lock(root string) (*os.File, error) {
 	}
 	_ = f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, fmt.Errorf("the mirror at %s is in use: another process or an unclosed Follower follows into it", root)
+		return nil, fmt.Errorf("the mirror at %s is in use: another server keeps its data there; stop it, or name another directory with --data", root)
 	}
 	return nil, fmt.Errorf("lock %s: %w", root, err)
 }

@@ -222,7 +222,7 @@ func (m *Merger) scalar(base, overlay *Value, path Path) *Value {
 func (m *Merger) clash(base, overlay *Value, path Path) *Value {
 	c := Conflict{
 		Path: path, Rule: "kindClash", At: overlay, Other: base,
-		Message: fmt.Sprintf("a %s is laid over a %s", overlay.Kind(), base.Kind()),
+		Message: fmt.Sprintf("%s is laid over %s", overlay.Kind().Article(), base.Kind().Article()),
 		Hint:    "give both layers the same kind; {$patch: replace, …} puts a map in the place of anything",
 	}
 	if overlay.Kind() == Null {

@@ -35,6 +35,14 @@ var kindNames = [...]string{"null", "boolean", "integer", "number", "string", "l
 
 func (k Kind) String() string { return kindNames[k] }
 
+// Article is the kind with its article: a map, an integer.
+func (k Kind) Article() string {
+	if k == Int {
+		return "an " + k.String()
+	}
+	return "a " + k.String()
+}
+
 // Value is one node of a tree. It is immutable; the zero Value is null.
 type Value struct {
 	file *File

@@ -217,7 +217,7 @@ func (r *run) tree() {
 	if len(r.layout.config.files)+len(r.layout.config.folders)+len(r.layout.overlays) == 0 {
 		r.everywhere(Problem{
 			Stage: StageTree, Rule: "nothingFound", Message: "there is neither config/ nor environments/ here",
-			Hint: "put values in config/, or name the folder that holds it with --path",
+			Hint: "put values in config/, or name the folder that holds it: --path of the server, the argument of validate",
 		})
 	}
 	files, bytes := 0, int64(0)

@@ -105,8 +105,11 @@ func execute(ctx context.Context, args []string, io *streams) int {
 		fmt.Fprintln(io.err, "trunkline:", err)
 		return 2
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0 || args[0] == "help":
 		args = []string{"--help"}
+	case args[0] == "--version":
+		args = []string{"version"}
 	}
 	parsed, err := parser.Parse(args)
 	if exit >= 0 {

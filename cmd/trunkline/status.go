@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/trunkline/trunkline/api"
+	"github.com/trunkline/trunkline/apply/compile"
 )
 
 type statusCmd struct {
@@ -81,18 +83,40 @@ func writeStatus(io *streams, s api.Status) {
 			fmt.Fprintf(io.out, "  live     %s %s %s\n", c.cyan(short(e.Live.Commit)), e.Live.Subject,
 				c.dim(fmt.Sprintf("by %s, for %s (%s)", e.Live.Author.Name, ago(e.Live.Since), e.Live.Cause)))
 		}
-		if b := e.Blocked; b != nil {
-			fmt.Fprintf(io.out, "  %s %s %s %s\n", c.red("rejected"), c.cyan(short(b.Commit)), b.Subject,
-				c.dim(fmt.Sprintf("by %s; newer commits are kept out since %s ago", b.Author.Name, ago(b.Since))))
-			for _, p := range b.Problems {
-				fmt.Fprintf(io.out, "           %s\n", p)
-			}
-		}
 	}
+	writeBlocked(io, s)
 	if s.Log.Pending > 0 {
 		fmt.Fprintf(io.out, "%s %d records wait for the log\n", c.yellow("log"), s.Log.Pending)
 	}
 	fmt.Fprintf(io.out, "%d sessions\n", s.Sessions)
+}
+
+// writeBlocked tells of each commit that is rejected once, whatever the number of its environments.
+func writeBlocked(io *streams, s api.Status) {
+	c := newPalette(io.color)
+	where := map[string][]string{}
+	blocked := map[string]*api.BlockedStatus{}
+	for _, name := range slices.Sorted(maps.Keys(s.Environments)) {
+		if b := s.Environments[name].Blocked; b != nil {
+			where[b.Commit] = append(where[b.Commit], name)
+			if blocked[b.Commit] == nil {
+				blocked[b.Commit] = &api.BlockedStatus{Commit: b.Commit, Author: b.Author, Subject: b.Subject, Since: b.Since}
+			}
+			for _, p := range b.Problems {
+				if all := blocked[b.Commit]; p.Severity == compile.Error && !slices.ContainsFunc(all.Problems, func(q compile.Problem) bool { return q.String() == p.String() }) {
+					all.Problems = append(all.Problems, p)
+				}
+			}
+		}
+	}
+	for _, commit := range slices.Sorted(maps.Keys(blocked)) {
+		b := blocked[commit]
+		fmt.Fprintf(io.out, "%s %s %s %s\n", c.red("rejected"), c.cyan(short(commit)), b.Subject,
+			c.dim(fmt.Sprintf("by %s, in %s; newer commits are kept out for %s", b.Author.Name, strings.Join(where[commit], ", "), ago(b.Since))))
+		for _, p := range b.Problems {
+			fmt.Fprintf(io.out, "  %s\n", p)
+		}
+	}
 }
 
 // ago is how long a time is past, as exactly as people ask.

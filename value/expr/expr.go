@@ -97,7 +97,7 @@ func (e *Env) Compile(text string, kind Kind) (*Program, error) {
 		return nil, syntaxError(issues)
 	}
 	if got, want := checked.OutputType(), outputType(kind); !got.IsExactType(want) && !got.IsExactType(cel.DynType) {
-		return nil, &SyntaxError{1, 1, fmt.Sprintf("its result is a %s; it must be a %s", got, want)}
+		return nil, &SyntaxError{1, 1, fmt.Sprintf("its result is of the type %s; it must be %s", got, want)}
 	}
 	names, nodes, why := inspect(checked)
 	if why != "" {

@@ -115,7 +115,7 @@ func TestCompileErrorsNameThePlace(t *testing.T) {
 		"true &&\n  nothing > 1":                 "at line 2, column 3 of the expression: undeclared reference to 'nothing'",
 		`env + 1 == "x"`:                         "found no matching overload",
 		`self.x.matches("(")`:                    "invalid matches argument",
-		`1`:                                      "its result is a int; it must be a bool",
+		`1`:                                      "its result is of the type int; it must be bool",
 		strings.Repeat("true && ", 600) + `true`: "longer than",
 		`self.all(a, self.all(b, self.all(c, self.all(d, self.all(e, true)))))`: "exceeds",
 	} {
