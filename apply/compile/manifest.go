@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/trunkline/trunkline/value"
 )
@@ -132,11 +131,7 @@ func (r *manifestReader) document(doc *value.Value) {
 }
 
 func (r *manifestReader) unknown(e value.Entry, path string, known []string) {
-	hint := "known keys: " + strings.Join(known, ", ")
-	if near := nearest(e.Key, known); near != "" {
-		hint = fmt.Sprintf("did you mean %s?", near)
-	}
-	r.problem(e.Value, path, "unknownKey", hint, "the manifest knows no key %q", e.Key)
+	r.problem(e.Value, path, "unknownKey", suggestion(e.Key, known, "known keys: "), "the manifest knows no key %q", e.Key)
 }
 
 func (r *manifestReader) environments(v *value.Value) {
@@ -233,10 +228,7 @@ func (r *manifestReader) references() {
 		hint, message := "", ""
 		if _, ok := r.m.Environments[env.Extends]; !ok {
 			message = fmt.Sprintf("%s extends %q, which is no environment", name, env.Extends)
-			hint = "known environments: " + strings.Join(names, ", ")
-			if near := nearest(env.Extends, names); near != "" {
-				hint = fmt.Sprintf("did you mean %s?", near)
-			}
+			hint = suggestion(env.Extends, names, "known environments: ")
 		} else if r.cyclic(name) {
 			message = fmt.Sprintf("%s extends itself, by way of %s", name, env.Extends)
 			hint = "remove one extends of the circle"

@@ -1,5 +1,18 @@
 package compile
 
+import (
+	"fmt"
+	"strings"
+)
+
+// suggestion is the hint for a name that is not known: the nearest one that is, or all of them after a few words.
+func suggestion(name string, known []string, words string) string {
+	if near := nearest(name, known); near != "" {
+		return fmt.Sprintf("did you mean %s?", near)
+	}
+	return words + strings.Join(known, ", ")
+}
+
 // nearest is the known name that a mistyped one most likely means, or "" when none is near.
 func nearest(name string, known []string) string {
 	best, least := "", 1+min(3, len(name)/3+1)

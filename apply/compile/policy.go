@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/trunkline/trunkline/value"
 	"github.com/trunkline/trunkline/value/expr"
@@ -59,7 +58,7 @@ var policyEnvironment = must(expr.NewEnv(map[string]expr.Type{
 
 func must[T any](v T, err error) T {
 	if err != nil {
-		panic(err) // the variables above are well named
+		panic(err) // callers give what is known to be right
 	}
 	return v
 }
@@ -90,12 +89,9 @@ func (r *run) policyNames(p *policy) {
 		if _, ok := r.own.Environments[name.Str()]; ok {
 			continue
 		}
-		hint := "known environments: " + strings.Join(r.own.Names(), ", ")
-		if near := nearest(name.Str(), r.own.Names()); near != "" {
-			hint = fmt.Sprintf("did you mean %s?", near)
-		}
 		r.everywhere(Problem{
-			Stage: StagePolicies, Rule: "policyInvalid", Message: fmt.Sprintf("the policy %s names %q, which is no environment", p.id, name.Str()), Hint: hint,
+			Stage: StagePolicies, Rule: "policyInvalid", Message: fmt.Sprintf("the policy %s names %q, which is no environment", p.id, name.Str()),
+			Hint: suggestion(name.Str(), r.own.Names(), "known environments: "),
 		}.at(name))
 	}
 }
@@ -125,11 +121,7 @@ func (r *policyReader) problem(at *value.Value, rule, hint, message string, args
 }
 
 func (r *policyReader) unknown(e value.Entry, known []string) {
-	hint := "known keys: " + strings.Join(known, ", ")
-	if near := nearest(e.Key, known); near != "" {
-		hint = fmt.Sprintf("did you mean %s?", near)
-	}
-	r.problem(e.Value, "unknownKey", hint, "a policy knows no key %q", e.Key)
+	r.problem(e.Value, "unknownKey", suggestion(e.Key, known, "known keys: "), "a policy knows no key %q", e.Key)
 }
 
 func (r *policyReader) document(doc *value.Value) {
