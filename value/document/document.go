@@ -277,3 +277,20 @@ func clip(s string) string {
 	}
 	return s[:cut] + "…"
 }
+
+// exactDigits is how many significant digits a double can tell apart.
+const exactDigits = 17
+
+// precision warns of a number with more digits than are kept.
+func (d *decoder) precision(text string, at value.Place) {
+	mantissa, _, _ := strings.Cut(strings.ToLower(text), "e")
+	digits := strings.TrimLeft(strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, mantissa), "0")
+	if len(digits) > exactDigits {
+		d.warn(at.Line, at.Column, "precision", fmt.Sprintf("the number has %d digits, of which %d are kept", len(digits), exactDigits), "write it as a string if all count")
+	}
+}

@@ -116,6 +116,8 @@ func (r *jsonReader) number(text string, at value.Place) *value.Value {
 		r.bigInteger(at.Line, at.Column)
 	case err != nil:
 		r.notFinite(text, at.Line, at.Column)
+	case v.Kind() == value.Float:
+		r.precision(text, at)
 	}
 	return v
 }

@@ -356,6 +356,7 @@ func (r *tomlReader) scalar(n *unstable.Node, at value.Place) *value.Value {
 			r.notFinite(text, at.Line, at.Column)
 			return nil
 		}
+		r.precision(text, at)
 		return value.NewFloat(f, at)
 	default:
 		return r.time(n.Kind, text, at)

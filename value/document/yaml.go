@@ -344,7 +344,7 @@ func (w *yamlWalker) unknownTag(n *yaml.Node, tag string) {
 }
 
 // ambiguousBool are the words that YAML 1.1 read as booleans. true and false are booleans to everyone.
-var ambiguousBool = map[string]bool{"y": true, "n": true, "yes": true, "no": true, "on": true, "off": true}
+var ambiguousBool = map[string]bool{"yes": true, "no": true, "on": true, "off": true}
 
 func (w *yamlWalker) scalar(n *yaml.Node) *value.Value {
 	at := w.at(n.Line, n.Column)
@@ -462,6 +462,7 @@ func (w *yamlWalker) float(n *yaml.Node, at value.Place) *value.Value {
 		w.notFinite(n.Value, n.Line, n.Column)
 		return nil
 	}
+	w.precision(text, at)
 	return value.NewFloat(f, at)
 }
 
