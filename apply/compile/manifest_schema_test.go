@@ -1,0 +1,45 @@
+package compile_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/trunkline/trunkline/value"
+	"github.com/trunkline/trunkline/value/document"
+)
+
+// TestPublishedManifestSchema holds that the schema editors check trunkline.yaml by says what the server says.
+func TestPublishedManifestSchema(t *testing.T) {
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "..", "docs", "schemas", "manifest.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, manifest := range []string{
+		"version: 1", "version: 1\nenvironments: {prod: {}, prodEu: {extends: prod}, old: {retired: true}, bare: }",
+		"version: 1\napply: together\nsensitive: [a.b, '**.dsn']\nsecrets: {allow: [x]}",
+		"version: 2", "version: '1'", "environments: {}", "version: 1\nenviroments: {}", "version: 1\nenvironments: [prod]",
+		"version: 1\nenvironments: {1prod: {}}", "version: 1\nenvironments: {'a b': {}}", "version: 1\nenvironments: {prod: 1}",
+		"version: 1\nenvironments: {prod: {extend: x}}", "version: 1\nenvironments: {prod: {extends: ''}}",
+		"version: 1\nenvironments: {prod: {}, x: {retired: yes}}", "version: 1\napply: all", "version: 1\nsensitive: a.b",
+		"version: 1\nsensitive: [1]", "version: 1\nsecrets: [a]", "version: 1\nsecrets: {alow: [a]}", "version: 1\nsecrets: {allow: ['']}",
+	} {
+		v, _ := document.Decode(&value.File{Path: "trunkline.yaml"}, document.YAML, []byte(manifest), document.Limits{})
+		if v == nil {
+			t.Fatalf("%s cannot be read", manifest)
+		}
+		plain, err := jsonschema.UnmarshalJSON(strings.NewReader(v.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader := true
+		for _, p := range compiled(t, map[string]string{"trunkline.yaml": manifest, "config/a.yaml": "x: 1\n"}, nil).Problems {
+			reader = reader && (p.File != "trunkline.yaml" || p.Severity == "warning")
+		}
+		if bySchema := schema.Validate(plain) == nil; bySchema != reader {
+			t.Errorf("%q: the schema says %t, the reader %t", manifest, bySchema, reader)
+		}
+	}
+}
