@@ -34,7 +34,7 @@ var knows = map[string][]string{
 	"":                  {},
 	"notify/notifytest": {"apply", "apply/compile", "gitsync", "value"},
 	"internal/gittest":  {},
-	"bench":             {"", "apply", "client", "gitsync", "internal/gittest", "value"},
+	"bench":             {"", "apply", "apply/compile", "client", "gitsync", "internal/gittest", "value"},
 }
 
 func TestImportsRunOneWay(t *testing.T) {

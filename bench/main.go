@@ -51,7 +51,7 @@ func main() {
 		serveBare(os.Args[2])
 		return
 	}
-	only := flag.String("only", "", "measure only what contains this text: push, change, start, read, http, memory")
+	only := flag.String("only", "", "measure only what contains this text: push, change, start, read, http, memory, hostile")
 	pushes := flag.Int("pushes", 50, "how many pushes are timed")
 	flag.Parse()
 	if flag.NArg() != 1 {
@@ -84,6 +84,7 @@ func run(ctx context.Context, program, only string, pushes int) error {
 	}{
 		{"read", s.readInProcess},
 		{"change", s.oneLineChange},
+		{"hostile", s.hostileCommits},
 		{"push start memory", func(ctx context.Context) error { return s.largeRepo(ctx, pushes) }},
 		{"http memory", s.smallRepo},
 	} {

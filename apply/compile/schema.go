@@ -95,6 +95,7 @@ func newSchemaCompiler(cost *meter) *jsonschema.Compiler {
 	c.RegisterVocabulary(&jsonschema.Vocabulary{URL: schemaBase + "vocabulary", Compile: cost.compile})
 	c.AssertVocabs()
 	c.UseLoader(noLoader{})
+	c.UseRegexpEngine(cost.regexps)
 	return c
 }
 

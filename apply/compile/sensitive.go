@@ -6,6 +6,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/trunkline/trunkline/value"
+	"github.com/trunkline/trunkline/value/expr"
 )
 
 // extension is what a schema has of ours: the keyword x-sensitive, and a count of how often it was asked.
@@ -19,11 +20,36 @@ type meter struct{ steps int }
 
 type tooCostly struct{}
 
-// Validate judges nothing. Where it has been called too often it panics: the library knows no other way to stop.
-func (e extension) Validate(*jsonschema.ValidatorContext, any) {
-	if e.meter.steps++; e.meter.steps > maxSchemaSteps {
+// add counts steps, and panics where there have been too many: the library knows no other way to stop.
+func (m *meter) add(steps int) {
+	if m.steps += steps; m.steps > maxSchemaSteps {
 		panic(tooCostly{})
 	}
+}
+
+// regexps makes regular expressions that count what they cost.
+func (m *meter) regexps(text string) (jsonschema.Regexp, error) {
+	re, err := expr.CompileRegexp(text)
+	if err != nil {
+		return nil, err
+	}
+	return meteredRegexp{re, m}, nil
+}
+
+type meteredRegexp struct {
+	*expr.Regexp
+	meter *meter
+}
+
+// MatchString counts before it matches.
+func (r meteredRegexp) MatchString(s string) bool {
+	r.meter.add(int(r.Cost(s)))
+	return r.Regexp.MatchString(s)
+}
+
+// Validate judges nothing: it counts.
+func (e extension) Validate(*jsonschema.ValidatorContext, any) {
+	e.meter.add(1)
 }
 
 func (m *meter) compile(_ *jsonschema.CompilerContext, obj map[string]any) (jsonschema.SchemaExt, error) {

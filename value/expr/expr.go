@@ -12,6 +12,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
+	celenv "cel.dev/cel-go/common/env"
 	"cel.dev/cel-go/common/types"
 
 	"github.com/trunkline/trunkline/value"
@@ -43,7 +44,8 @@ type Env struct{ env *cel.Env }
 // NewEnv makes an environment with the variables named.
 func NewEnv(variables map[string]Type) (*Env, error) {
 	options := []cel.EnvOption{
-		cel.StdLib(), cel.CrossTypeNumericComparisons(true), cel.CustomTypeAdapter(adapter{types.DefaultTypeAdapter}),
+		cel.StdLib(cel.StdLibSubset(&celenv.LibrarySubset{ExcludeFunctions: []*celenv.Function{celenv.NewFunction("matches")}})), matching,
+		cel.CrossTypeNumericComparisons(true), cel.CustomTypeAdapter(adapter{types.DefaultTypeAdapter}),
 		cel.DefaultUTCTimeZone(true), cel.EagerlyValidateDeclarations(true),
 		cel.ASTValidators(cel.ValidateComprehensionNestingLimit(maxMacros), cel.ValidateRegexLiterals(), cel.ValidateDurationLiterals()),
 		cel.ParserExpressionSizeLimit(MaxLength),

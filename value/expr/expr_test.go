@@ -190,6 +190,18 @@ func TestHostileExpressions(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
+	long := tree(t, `{"s": "`+strings.Repeat("a", 900_000)+`"}`)
+	for text, want := range map[string]string{
+		`self.s.matches("^(a{1,60}|b)*c$")`: "costs too much", `self.s.matches("^((a{0,30}){0,30}){0,30}c$")`: "",
+	} {
+		p, err := environment(t).Compile(text, expr.Bool)
+		if err == nil {
+			_, _, err = p.Bool(map[string]any{"self": expr.Of(long)})
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 	for _, text := range []string{
 		`{"c": 1, "a": 2}.map(k, k)[0] == "a"`, `self.s.replace("a", self.t) == ""`, `timestamp("2026-01-01T00:00:00Z").getHours("Local") == 0`,
 	} {

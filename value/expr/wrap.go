@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
@@ -27,6 +28,9 @@ type treeCost struct{}
 
 // CallCost is nil for what CEL itself prices.
 func (treeCost) CallCost(function, _ string, args []ref.Val, _ ref.Val) *uint64 {
+	if function == overloads.Matches {
+		return matchCost(args)
+	}
 	if function != operators.Equals && function != operators.NotEquals && function != operators.In || len(args) != 2 {
 		return nil
 	}
@@ -37,6 +41,20 @@ func (treeCost) CallCost(function, _ string, args []ref.Val, _ ref.Val) *uint64 
 	}
 	priced := uint64(cost)
 	return &priced
+}
+
+func matchCost(args []ref.Val) *uint64 {
+	text, ok := args[0].(types.String)
+	pattern, both := args[len(args)-1].(types.String)
+	if !ok || !both {
+		return nil
+	}
+	re, err := regexps.get(string(pattern))
+	if err != nil {
+		return nil // the call has failed
+	}
+	cost := re.Cost(string(text))
+	return &cost
 }
 
 // weight is how many values there are to compare; a long string counts by its length.
