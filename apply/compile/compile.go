@@ -97,7 +97,7 @@ type Compiler struct {
 	layers    generations[folderKey, *value.Value]
 	redactors map[string]*value.Redactor
 	schemas   *schemaSet
-	findings  generations[schemaMemoKey, []schemaFinding]
+	findings  generations[schemaMemoKey, schemaAnswer]
 	policies  *policySet
 	answers   generations[policyMemoKey, policyAnswer]
 }

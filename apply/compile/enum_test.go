@@ -11,7 +11,7 @@ import (
 // TestManyAllowedValues holds that a long list of allowed values is told in a few words, however many values are none of them.
 func TestManyAllowedValues(t *testing.T) {
 	var allowed, found []string
-	for i := range 20_000 {
+	for i := range 10_000 {
 		allowed, found = append(allowed, fmt.Sprintf(`"allowed-%d"`, i)), append(found, fmt.Sprintf(`"found-%d"`, i))
 	}
 	result := compiled(t, map[string]string{
@@ -22,7 +22,7 @@ func TestManyAllowedValues(t *testing.T) {
 		t.Fatalf("valid %t with %d problems", result.Valid("default"), len(result.Problems))
 	}
 	for _, p := range result.Problems {
-		if len(p.Message) > 400 || !strings.Contains(p.Message, "and 19990 more") {
+		if len(p.Message) > 400 || !strings.Contains(p.Message, "and 9990 more") {
 			t.Fatalf("message: %s", p.Message)
 		}
 	}

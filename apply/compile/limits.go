@@ -16,12 +16,15 @@ const (
 	// policiesCost is what the policies of one commit may cost in one environment, in units of CEL's cost model.
 	policiesCost = 2_000_000
 
-	maxSought      = 20_000 // values looked at for the first that a pattern selects
-	maxPathBytes   = 1024
-	maxFolderDepth = 32
-	maxCollected   = 10_000    // problems of a stage that are told apart before the worst are chosen
-	maxSchemaFinds = 1000      // findings of one schema against one value
-	maxSchemaSteps = 3_000_000 // of one judgement: a value asked by a schema is one
-	maxMarks       = 2000      // sensitive places that one schema may name; beyond it everything below it is sensitive
-	maxMarkWork    = 200_000   // steps of looking for them
+	maxSought       = 20_000 // values looked at for the first that a pattern selects
+	maxPathBytes    = 1024
+	maxFolderDepth  = 32
+	maxCollected    = 10_000      // problems of a stage that are told apart before the worst are chosen
+	maxSchemaFinds  = 1000        // findings of one schema against one value
+	maxCompared     = 300_000_000 // values of enums compared in one judgement
+	comparedPerStep = 100         // values compared in the time of a step
+	maxSchemaTotal  = 12_000_000  // steps of all judgements of a commit in one environment
+	maxSchemaSteps  = 3_000_000   // of one judgement: a value asked by a schema is one
+	maxMarks        = 2000        // sensitive places that one schema may name; beyond it everything below it is sensitive
+	maxMarkWork     = 200_000     // steps of looking for them
 )

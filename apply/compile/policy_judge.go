@@ -80,8 +80,10 @@ type policyJudge struct {
 	told    int // violations explained so far
 }
 
-// walkShare is how many values a walk may look at for one unit.
-const walkShare = 4
+const (
+	walkShare      = 4 // values that a walk may look at for one unit
+	evaluationCost = 4 // units that an evaluation costs beside what its expression does
+)
 
 func (j *policyJudge) all(set *policySet, wanted func(*policy) bool) {
 	if set == nil {
@@ -131,7 +133,7 @@ func (j *policyJudge) one(p *policy, path value.Path, self *value.Value, capture
 	case p.transition() && in.old != nil && value.Equal(in.old, self): // nothing changed
 	default:
 		answer := j.answer(p, in)
-		j.spend(answer.cost+1, p)
+		j.spend(answer.cost+evaluationCost, p)
 		if !answer.holds {
 			j.violation(p, in, answer)
 		}

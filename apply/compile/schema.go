@@ -30,6 +30,8 @@ type boundSchema struct {
 	key    schemaKey
 	schema *jsonschema.Schema
 	cost   *meter
+	// allowed is how many values the longest enum lists: it may be compared with each value.
+	allowed int
 }
 
 // schemaKey names a schema by all that it depends on.
@@ -58,6 +60,7 @@ func (r *run) newSchemaSet() *schemaSet {
 	cost := &meter{}
 	compiler := newSchemaCompiler(cost)
 	var bound []file
+	longest := 0
 	r.layout.schemas.each(func(f file) {
 		doc := r.parsed[f.path]
 		if doc == nil || doc.value == nil {
@@ -67,6 +70,7 @@ func (r *run) newSchemaSet() *schemaSet {
 			set.problems = append(set.problems, schemaProblem(f.path, doc.value, err))
 			return
 		}
+		longest = max(longest, longestEnum(doc.value))
 		if isBound(f.path) {
 			bound = append(bound, f)
 		}
@@ -77,15 +81,29 @@ func (r *run) newSchemaSet() *schemaSet {
 			set.problems = append(set.problems, schemaProblem(f.path, r.parsed[f.path].value, err))
 			continue
 		}
-		b := &boundSchema{file: f.path, mount: schemaMount(f), schema: schema, cost: cost, key: schemaKey{f.path, f.hash}}
-		if refersElsewhere(r.parsed[f.path].value) {
+		doc := r.parsed[f.path].value
+		b := &boundSchema{file: f.path, mount: schemaMount(f), schema: schema, cost: cost, key: schemaKey{f.path, f.hash}, allowed: longestEnum(doc)}
+		if refersElsewhere(doc) {
 			b.key.hash = r.layout.schemasH
+			b.allowed = longest
 		}
 		set.bound = append(set.bound, b)
 		set.marks = append(set.marks, sensitiveMarks(schema, b.mount)...)
 	}
 	set.marks = canonical(set.marks)
 	return set
+}
+
+// longestEnum is the size of the longest list of allowed values in a document.
+func longestEnum(v *value.Value) int {
+	longest := 0
+	for _, e := range v.Entries() {
+		if e.Key == "enum" {
+			longest = max(longest, e.Value.Weight())
+		}
+		longest = max(longest, longestEnum(e.Value))
+	}
+	return longest
 }
 
 func newSchemaCompiler(cost *meter) *jsonschema.Compiler {
@@ -225,21 +243,37 @@ type schemaMemoKey struct {
 
 // applySchemas is stage 4 for one environment: every schema judges the value it is bound to, where there is one.
 func (r *run) applySchemas(set *schemaSet, env string) {
+	total := 0
 	for _, b := range set.bound {
 		v, ok := r.values[env].At(b.mount)
 		if !ok {
 			continue
 		}
 		key := schemaMemoKey{v.Sum(), b.key}
-		found, known := r.findings.get(key)
+		answer, known := r.findings.get(key)
 		if !known {
-			found = b.judge(v)
-			r.findings.put(key, found)
+			answer.found = b.judge(v)
+			answer.steps = b.cost.steps
+			r.findings.put(key, answer)
 		}
-		for _, f := range found {
+		for _, f := range answer.found {
 			r.found.add(r.schemaFinding(f, b, v, env))
 		}
+		if total += answer.steps; total > maxSchemaTotal {
+			r.found.add(Problem{
+				Stage: StageSchemas, Environments: []string{env}, File: b.file, Line: 1, Column: 1, Rule: "schemaTooCostly",
+				Message: "the schemas of one commit take too long to judge it", Hint: "simplify them: do they refer to themselves more than once?",
+			})
+			return
+		}
 	}
+}
+
+// schemaAnswer is what a schema holds against a value, and what it took to find out. The steps count again each time the answer is
+// remembered, so that a verdict does not depend on what is kept.
+type schemaAnswer struct {
+	found []schemaFinding
+	steps int
 }
 
 // schemaFinding puts a finding where its value was written: the same content may come from another file in each environment.

@@ -53,16 +53,20 @@ func byWhere(a, b schemaFinding) int {
 
 // judge validates a value and lists every cause.
 func (b *boundSchema) judge(v *value.Value) (found []schemaFinding) {
+	compared := b.allowed * v.Weight()
+	b.cost.steps = compared / comparedPerStep
+	if compared > maxCompared {
+		return b.tooCostly("its longest enum is compared with each value: let it list fewer")
+	}
 	defer func() {
 		switch p := recover(); p {
 		case nil:
 		case tooCostly{}:
-			found = []schemaFinding{{keyword: "schemaTooCostly", message: fmt.Sprintf("the schema %s takes too long to judge the value", b.file), hint: "simplify the schema: does it refer to itself more than once?"}}
+			found = b.tooCostly("simplify the schema: does it refer to itself more than once?")
 		default:
 			found = []schemaFinding{{keyword: "schemaInvalid", message: fmt.Sprintf("the schema %s could not judge the value", b.file), hint: "simplify the schema"}}
 		}
 	}()
-	b.cost.steps = 0
 	var invalid *jsonschema.ValidationError
 	if !errors.As(b.schema.Validate(plain(v)), &invalid) {
 		return nil
@@ -178,6 +182,10 @@ func (b *boundSchema) finding(e *jsonschema.ValidationError, keyword string) sch
 }
 
 var english = message.NewPrinter(language.English)
+
+func (b *boundSchema) tooCostly(hint string) []schemaFinding {
+	return []schemaFinding{{keyword: "schemaTooCostly", message: fmt.Sprintf("the schema %s takes too long to judge the value", b.file), hint: hint}}
+}
 
 func (b *boundSchema) leaf(e *jsonschema.ValidationError) schemaFinding {
 	keyword := "schema"
