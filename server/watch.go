@@ -19,7 +19,6 @@ const (
 // watchDirectory calls look at the start and whenever something in a directory may have changed, until ctx ends. Where the system
 // does not tell of changes it calls look all the time.
 func watchDirectory(ctx context.Context, dir string, log *slog.Logger, look func()) error {
-	look()
 	w, err := fsnotify.NewWatcher()
 	if err == nil {
 		defer w.Close()
@@ -27,8 +26,10 @@ func watchDirectory(ctx context.Context, dir string, log *slog.Logger, look func
 	}
 	if err != nil {
 		log.Warn("changes are not told by the system: the directory is looked at twice a second", "component", "dev", "err", err)
+		look()
 		return pollDirectory(ctx, look)
 	}
+	look() // only now: what is saved from here on is told
 	var settle <-chan time.Time
 	for {
 		select {
