@@ -89,6 +89,13 @@ var bombs = map[string]func() map[string]string{
 		files["policies/a.yaml"] = b.String()
 		return files
 	},
+	"violations everywhere": func() map[string]string {
+		files := map[string]string{"policies/a.yaml": "policies: [{id: never, match: '**', expression: 'false'}]\n"}
+		for i := range 1990 {
+			files[fmt.Sprintf("config/d%d/f%d.yaml", i%40, i)] = keyed(100, "k%d: %d\n")
+		}
+		return files
+	},
 	"policies of all kinds": func() map[string]string {
 		files := map[string]string{"config/a.json": `{"s": "` + strings.Repeat("a", 900_000) + `", "n": [` + strings.TrimSuffix(keyed(2000, "%d%d,"), ",") + `]}`}
 		files["policies/a.yaml"] = `policies:

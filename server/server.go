@@ -85,9 +85,6 @@ func (s *Server) OpsAddr() string {
 	return s.ops.Addr().String()
 }
 
-// Live is what is served, for programs that hold the server in process.
-func (s *Server) Live() *apply.Live { return s.live }
-
 // Run serves until ctx ends. What is started last stops first: no request or session outlives what it reads from, and no record
 // is given up while the bus is there.
 func (s *Server) Run(ctx context.Context) error {

@@ -114,7 +114,7 @@ func (c *Compiler) Compile(ctx context.Context, source Source, tree Hash, agains
 	if err != nil {
 		return nil, err
 	}
-	run := &run{Compiler: c, ctx: ctx, shownRoots: map[string]*value.Value{}, source: source, layout: layout, against: against, baselines: against.Baselines, found: newFindings()}
+	run := &run{Compiler: c, ctx: ctx, shownRoots: map[string]*value.Value{}, marked: map[string][]value.Pattern{}, source: source, layout: layout, against: against, baselines: against.Baselines, found: newFindings()}
 	if err := run.manifest(); err != nil {
 		return nil, err
 	}
@@ -150,6 +150,7 @@ type run struct {
 	judged  *policySet // the tree's own, when judging came that far
 
 	shownRoots map[string]*value.Value
+	marked     map[string][]value.Pattern // by environment
 }
 
 // everywhere reports a problem of all environments.

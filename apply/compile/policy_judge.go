@@ -77,7 +77,7 @@ type policyJudge struct {
 	dropped bool // the policies are the baseline's, and the tree has them no longer
 	cost    uint64
 	over    bool
-	told    int // violations explained so far
+	told    int // violations so far; the first are explained
 }
 
 const (
@@ -174,7 +174,7 @@ func evaluate(p *policy, in policyInput) (a policyAnswer) {
 func (j *policyJudge) violation(p *policy, in policyInput, a policyAnswer) {
 	problem := Problem{
 		Stage: StagePolicies, Severity: p.severity, Environments: []string{j.env}, Path: in.path.String(), Pointer: in.path.Pointer(),
-		Hidden: j.shown(in.path, in.self, in.env).Kind() == value.Redacted,
+		Hidden: j.told >= MaxProblems || in.self.Len() == 0 && j.shown(in.path, in.self, in.env).Kind() == value.Redacted,
 		Rule:   "policy." + p.id, Message: p.message, Hint: "see the policy at " + p.at.Pos().String(),
 	}.at(in.self)
 	if j.dropped {
@@ -186,6 +186,7 @@ func (j *policyJudge) violation(p *policy, in policyInput, a policyAnswer) {
 	} else if text := j.explanation(p, in); text != "" {
 		problem.Message = text
 	}
+	j.told++
 	if p.waived && in.rollback {
 		problem.Severity = Warning
 		problem.Message = "waived on a rollback: " + problem.Message
@@ -199,7 +200,7 @@ func (j *policyJudge) failure(p *policy, in policyInput, err error) string {
 	if errors.Is(err, expr.ErrCost) {
 		return fmt.Sprintf("it costs more than %d units", expr.RuleCost)
 	}
-	if j.told++; j.told <= MaxProblems {
+	if j.told < MaxProblems {
 		_, cost, again := p.rule.Bool(j.seen(in).variables())
 		j.spend(cost, p)
 		if again != nil && again.Error() == err.Error() {
@@ -212,10 +213,7 @@ func (j *policyJudge) failure(p *policy, in policyInput, err error) string {
 // explanation is what the policy's own expression says of a violation, made from what people may see. "" when it has none, or
 // needs what they may not see.
 func (j *policyJudge) explanation(p *policy, in policyInput) string {
-	if p.explain == nil {
-		return ""
-	}
-	if j.told++; j.told > MaxProblems {
+	if p.explain == nil || j.told >= MaxProblems {
 		return ""
 	}
 	text, cost, err := p.explain.Text(j.seen(in).variables())
@@ -247,11 +245,20 @@ func (r *run) shownRoot(env string) *value.Value {
 // shown is what people may see of the value at a path: what is marked, looks like a secret, or stands under a key that tells of one
 // is redacted.
 func (r *run) shown(path value.Path, v *value.Value, env string) *value.Value {
-	marks := slices.Concat(r.own.Sensitive, r.schemas.marks, r.encryptedMarks())
-	if base := r.baselines[env]; base != nil {
-		marks = append(marks, base.marks...)
+	return shownBelow(path, v, r.marks(env))
+}
+
+// marks are what the tree and the baseline call sensitive in an environment.
+func (r *run) marks(env string) []value.Pattern {
+	marks, known := r.marked[env]
+	if !known {
+		marks = slices.Concat(r.own.Sensitive, r.schemas.marks, r.encryptedMarks())
+		if base := r.baselines[env]; base != nil {
+			marks = append(marks, base.marks...)
+		}
+		r.marked[env] = canonical(marks)
 	}
-	return shownBelow(path, v, marks)
+	return marks
 }
 
 func shownBelow(path value.Path, v *value.Value, marks []value.Pattern) *value.Value {

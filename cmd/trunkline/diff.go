@@ -83,11 +83,7 @@ func (c diffCmd) sides(ctx context.Context) (from, to *compile.Result, err error
 		to, err = repo.at(ctx, compiler, c.To, settled)
 		return from, to, err
 	}
-	source, root, err := compile.ReadDirectory(c.Dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	to, err = compiler.Compile(ctx, source, root, settled)
+	to, err = compileFiles(ctx, compiler, c.Dir, settled)
 	return from, to, err
 }
 

@@ -33,11 +33,7 @@ type policyReport struct {
 }
 
 func (c policyTestCmd) Run(ctx context.Context, io *streams) error {
-	source, root, err := compile.ReadDirectory(c.Dir)
-	if err != nil {
-		return err
-	}
-	result, err := compile.New(nil).Compile(ctx, source, root, compile.Against{})
+	result, err := compileFiles(ctx, compile.New(nil), c.Dir, compile.Against{})
 	if err != nil {
 		return err
 	}

@@ -35,11 +35,7 @@ func (c inferCmd) Run(ctx context.Context, io *streams) error {
 	if err != nil {
 		return err
 	}
-	source, root, err := compile.ReadDirectory(c.Dir)
-	if err != nil {
-		return err
-	}
-	result, err := compile.New(nil).Compile(ctx, source, root, compile.Against{})
+	result, err := compileFiles(ctx, compile.New(nil), c.Dir, compile.Against{})
 	if err != nil {
 		return err
 	}

@@ -78,11 +78,7 @@ func (c validateCmd) Run(ctx context.Context, io *streams) error {
 func (c validateCmd) judge(ctx context.Context) (*compile.Result, error) {
 	compiler := compile.New(nil)
 	if c.Commit == "" && c.Baseline == "" {
-		source, root, err := compile.ReadDirectory(c.Dir)
-		if err != nil {
-			return nil, err
-		}
-		return compiler.Compile(ctx, source, root, compile.Against{})
+		return compileFiles(ctx, compiler, c.Dir, compile.Against{})
 	}
 	repo, err := openClone(c.Dir)
 	if err != nil {
@@ -109,7 +105,12 @@ func (c validateCmd) judge(ctx context.Context) (*compile.Result, error) {
 	if c.Commit != "" {
 		return repo.at(ctx, compiler, c.Commit, against)
 	}
-	source, root, err := compile.ReadDirectory(c.Dir)
+	return compileFiles(ctx, compiler, c.Dir, against)
+}
+
+// compileFiles compiles the files of a directory as they are now.
+func compileFiles(ctx context.Context, compiler *compile.Compiler, dir string, against compile.Against) (*compile.Result, error) {
+	source, root, err := compile.ReadDirectory(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -213,11 +213,5 @@ func (p *Program) eval(variables map[string]any) (out any, cost uint64, err erro
 	}
 }
 
-// Missing names a key that an evaluation looked for in vain, when that is what its error says.
-func Missing(err error) (key string, ok bool) {
-	_, key, ok = strings.Cut(err.Error(), "no such key: ")
-	return key, ok
-}
-
 // Of wraps a tree for the variables of an evaluation.
 func Of(v *value.Value) any { return wrap(v) }

@@ -102,10 +102,6 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
-	_, _, err := eval(t, `self.absent > 1`, self)
-	if key, ok := expr.Missing(err); !ok || key != "absent" {
-		t.Errorf("missing key: %q, %t", key, ok)
-	}
 }
 
 func TestCompileErrorsNameThePlace(t *testing.T) {
