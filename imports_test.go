@@ -20,7 +20,7 @@ var knows = map[string][]string{
 	"value/expr":     {"value"},
 	"gitsync":        {},
 	"webhook":        {},
-	"access":         {},
+	"access":         {"value", "value/document"},
 	"client/wire":    {},
 	"client":         {"client/wire", "value"},
 	"apply/compile":  {"value", "value/document", "value/expr"},

@@ -1,92 +1,24 @@
-// Package access decides who may use the server.
+// Package access decides who may use the server, what each caller is granted, and how much of it one may take.
 //
-// Wrap the server's handler with [Guard.Wrap], and ask [ListenAllowed] before
-// listening. What the guard refuses never reaches the handler; the answer says
-// what to do about it. A guard holds no locks and does not block.
+// Wrap the server's handlers with [Guard.Wrap] and start [Guard.Run], which takes up changed credentials, ends what has expired
+// and tells of refusals. Ask [ListenAllowed] before listening. What the guard refuses never reaches a handler; the answer says what
+// to do about it. A handler finds who asks with [FromContext] and keeps to its [Grant]; one that holds a connection open asks
+// [Identity.OnEnd] to be told when the credential ends, at most a second after it did.
 //
-// Callers have no credentials yet, so all are judged by the rule for callers
-// without one: a program or a browser page of this very machine may read.
-// Three kinds of strangers look like one. A peer on the network is told by its
-// address. A web page elsewhere, whose browser runs here, is told by its
-// Origin; if it has its own name resolve to our address (DNS rebinding), by
-// the Host. Whoever comes through a proxy on this machine is told by the
-// headers the proxy adds.
+// A credential is a token ([Tokens]), a JSON Web Token ([JWTs]), the operator's token ([Operator]), or a ticket, which stands in for
+// one of them where headers cannot be sent. A request that brings a credential stands or falls with it: a bad one is never taken for none.
+//
+// Callers without a credential are judged by where they come from: a program or a browser page of this very machine may read.
+// Three kinds of strangers look like one. A peer on the network is told by its address. A web page elsewhere, whose browser
+// runs here, is told by its Origin; if it has its own name resolve to our address (DNS rebinding), by the Host. Whoever comes
+// through a proxy on this machine is told by the headers the proxy adds.
 package access
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"strings"
-)
-
-// Refused is the error for a request that may not go on. The values are
-// shared: do not change them.
-type Refused struct {
-	Status  int    // of the HTTP answer
-	Reason  string // one of the Reason constants
-	Message string // what is wrong, for people; holds nothing of the request
-	Hint    string // what to do about it
-}
-
-// Why a request was refused. The set is small and fixed, for metrics, and the
-// codes in answers are the same.
-const (
-	ReasonPeer      = "peerNotLocal"
-	ReasonHost      = "hostNotLocal"
-	ReasonOrigin    = "originForeign"
-	ReasonForwarded = "forwarded"
-)
-
-func (r *Refused) Error() string { return r.Message }
-
-// write answers a request:
-//
-//	{"error": {"code": "hostNotLocal", "message": "…", "hint": "…"}}
-func (r *Refused) write(w http.ResponseWriter) {
-	type body struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-		Hint    string `json:"hint"`
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(r.Status)
-	// An error here means that the caller has gone; nothing is left to do.
-	_ = json.NewEncoder(w).Encode(map[string]body{"error": {r.Reason, r.Message, r.Hint}})
-}
-
-// The refusals are made once, so that refusing costs strangers more than us.
-var (
-	refusedPeer = &Refused{
-		Status:  http.StatusForbidden,
-		Reason:  ReasonPeer,
-		Message: "only callers on the same machine may read without a credential",
-		Hint:    "call from the machine the server runs on, or start the server with --insecure to let any address read",
-	}
-	// 421 rather than 403: the connection is good, the name is not one we
-	// answer for, and a client may try another connection.
-	refusedHost = &Refused{
-		Status:  http.StatusMisdirectedRequest,
-		Reason:  ReasonHost,
-		Message: "the Host header is not a local name",
-		Hint:    "use localhost, 127.0.0.1 or [::1] in the URL, or start the server with --insecure to answer to any name",
-	}
-	refusedOrigin = &Refused{
-		Status:  http.StatusForbidden,
-		Reason:  ReasonOrigin,
-		Message: "a web page of another origin may not read this",
-		Hint:    "open the page from this server or from localhost, under the name the server is called by",
-	}
-	refusedForwarded = &Refused{
-		Status:  http.StatusForbidden,
-		Reason:  ReasonForwarded,
-		Message: "the request came through a proxy, so who sent it cannot be told",
-		Hint:    "call the server directly, or start it with --insecure to let whoever reaches the proxy read",
-	}
 )
 
 // ListenAllowed returns an error for a TCP address that others than this

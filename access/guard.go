@@ -1,16 +1,23 @@
 package access
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
+	"time"
 )
 
-// GuardOptions configure a [Guard]. The zero value lets this machine read.
+// GuardOptions configure a [Guard]. The zero value lets this machine read, and looks at no credential.
 type GuardOptions struct {
-	// Insecure lets any address read, under any name and through proxies. A
-	// web page of another origin is still refused.
+	// Insecure lets any address read without a credential, under any name and through proxies. A web page of another origin is
+	// still refused.
 	Insecure bool
+
+	// CredentialsOnly lets nobody in without a credential, this machine's own programs included: where a proxy that adds no header
+	// stands on it, strangers cannot be told from them.
+	CredentialsOnly bool
 
 	// Hosts are names that count as local beside localhost, such as one that
 	// /etc/hosts gives to a loopback address. Case, a port and a trailing dot
@@ -18,22 +25,47 @@ type GuardOptions struct {
 	// can have resolve to this machine opens it to DNS rebinding.
 	Hosts []string
 
-	// Observe, if set, is told the reason of each refusal by Wrap: one of the
-	// Reason constants.
+	// Tokens, JWTs and Operator are the credentials that are good. With any of them a bad credential is refused, and never taken for
+	// none.
+	Tokens   *Tokens
+	JWTs     *JWTs
+	Operator *Operator
+
+	// Origins are those of web pages elsewhere that may call with a credential, as [CheckOrigin] allows them.
+	Origins []string
+
+	// Limits bound what callers may take.
+	Limits Limits
+
+	// Observe, if set, is told the reason of each refusal: one of the Reason constants.
 	Observe func(reason string)
+
+	// Report, if set, is told by Run each minute what was refused in it, if anything was, added up.
+	Report func([]Refusal)
 }
 
-// Guard lets through the requests that may go on. It is immutable, and safe
-// for concurrent use.
+// Guard lets through the requests that may go on. It is safe for concurrent use.
 type Guard struct {
-	insecure bool
-	hosts    []string
-	observe  func(reason string)
+	insecure    bool
+	credentials bool // only
+	hosts       []string
+	observe     func(reason string)
+
+	tokens   *Tokens
+	jwts     *JWTs
+	operator *Operator
+	tickets  *tickets
+	origins  origins
+	limiter  *limiter
+	refusals *refusals
 }
 
-// NewGuard returns a guard. There is nothing to close.
+// NewGuard returns a guard.
 func NewGuard(o GuardOptions) *Guard {
-	g := &Guard{insecure: o.Insecure, observe: o.Observe}
+	g := &Guard{
+		insecure: o.Insecure, credentials: o.CredentialsOnly, observe: o.Observe, tokens: o.Tokens, jwts: o.JWTs, operator: o.Operator, tickets: newTickets(),
+		limiter: newLimiter(o.Limits), refusals: newRefusals(o.Report),
+	}
 	for _, host := range o.Hosts {
 		if strings.Count(host, ":") > 1 && !strings.HasPrefix(host, "[") {
 			host = "[" + host + "]"
@@ -42,53 +74,187 @@ func NewGuard(o GuardOptions) *Guard {
 			g.hosts = append(g.hosts, a.host)
 		}
 	}
+	for _, origin := range o.Origins {
+		if CheckOrigin(origin) == nil {
+			g.origins = append(g.origins, origin)
+		}
+	}
 	if g.observe == nil {
 		g.observe = func(string) {}
 	}
 	return g
 }
 
-// Wrap passes on what Check allows and answers the rest with JSON.
-func (g *Guard) Wrap(next http.Handler) http.Handler {
+// Run takes up changes of credentials, ends those that have expired, fetches the keys of issuers, and reports refusals, until ctx
+// ends.
+func (g *Guard) Run(ctx context.Context) error {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	if g.tokens != nil {
+		parts.Go(func() { _ = g.tokens.Run(ctx) }) // its error is that of ctx
+	}
+	if g.jwts != nil {
+		parts.Go(func() { _ = g.jwts.Run(ctx) })
+	}
+	parts.Go(func() { g.refusals.run(ctx) })
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// WrapOption is a property of a route.
+type WrapOption func(*route)
+
+type route struct{ tickets bool }
+
+// AcceptTickets lets a ticket in the query parameter ticket take the place of the Authorization header, for streams that browsers
+// open. Whoever serves the route must not log the query; the handler does not see the ticket.
+func AcceptTickets() WrapOption { return func(r *route) { r.tickets = true } }
+
+// Wrap passes on what may go on, with who asks in the request's context, and answers the rest with JSON.
+func (g *Guard) Wrap(next http.Handler, options ...WrapOption) http.Handler {
+	var at route
+	for _, o := range options {
+		o(&at)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if refused := g.check(r); refused != nil {
-			g.observe(refused.Reason)
-			refused.write(w)
-			return
+		preflight := g.origins.announce(w, r)
+		who, refused := g.admit(r, at, preflight)
+		switch {
+		case refused != nil:
+			g.tell(refused, who, r.RemoteAddr)
+			refused.Write(w)
+		case preflight:
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			pass(next, w, r, who, at)
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 
-// Check returns nil if the request may go on, and else a *[Refused]. It does
-// not allocate for a request that may.
+func pass(next http.Handler, w http.ResponseWriter, r *http.Request, who *Identity, at route) {
+	r = r.WithContext(NewContext(r.Context(), who))
+	if at.tickets && strings.Contains(r.URL.RawQuery, ticketPrefix) {
+		r = withoutTicket(r)
+	}
+	next.ServeHTTP(w, r)
+}
+
+// Check returns nil if a request may go on, and else a *[Refused]. It counts nothing, and does not allocate for a request that may,
+// but for a JWT whose signature is to be checked.
 func (g *Guard) Check(r *http.Request) error {
-	if refused := g.check(r); refused != nil {
+	if _, refused := g.judge(r, route{}, time.Now()); refused != nil {
 		return refused
 	}
 	return nil
 }
 
-// check is where a credential will be asked for first. Without one, the rule
-// is that of the package comment.
-func (g *Guard) check(r *http.Request) *Refused {
+// Refuse answers a request that [Guard.Wrap] let on and a handler does not, and counts it with the guard's own refusals.
+func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, refused *Refused) {
+	g.tell(refused, FromContext(r.Context()), r.RemoteAddr)
+	refused.Write(w)
+}
+
+// tell counts a refusal.
+func (g *Guard) tell(refused *Refused, who *Identity, remoteAddr string) {
+	g.observe(refused.Reason)
+	g.refusals.add(refused.Reason, who, remoteAddr, time.Now())
+}
+
+// admit tells who makes a request, nobody if that is not known, and whether it keeps to the limits.
+func (g *Guard) admit(r *http.Request, at route, preflight bool) (*Identity, *Refused) {
+	now, addr := time.Now(), addressOf(r.RemoteAddr)
+	if refused := g.limiter.address(addr, now); refused != nil || preflight {
+		return nobody, refused
+	}
+	who, refused := g.judge(r, at, now)
+	if refused != nil {
+		return nobody, g.limiter.failed(addr, refused, now)
+	}
+	return who, g.limiter.request(who, now)
+}
+
+// judge tells who makes a request: by the credential it brings, or else by the rule of the package comment.
+func (g *Guard) judge(r *http.Request, at route, now time.Time) (*Identity, *Refused) {
 	host, hostOK := parseAuthority(r.Host)
 	hostOK = hostOK && g.local(host)
 	header := inspect(r.Header)
-	if !g.insecure {
-		switch {
-		case !loopback(r.RemoteAddr):
-			return refusedPeer
-		case header.forwarded:
-			return refusedForwarded
-		case !hostOK:
-			return refusedHost
+	var brought credential
+	if g.checks() {
+		var refused *Refused
+		if brought, refused = bring(header.authorization, r.URL.RawQuery, at.tickets); refused != nil {
+			return nil, refused
 		}
 	}
-	if header.origin != nil && !g.allowOrigin(header.origin, r.Host, host, hostOK) {
-		return refusedOrigin
+	without := brought.kind == noCredential
+	if without && !g.insecure {
+		if refused := g.stranger(r.RemoteAddr, header.forwarded, hostOK); refused != nil {
+			return nil, refused
+		}
+	}
+	listed := !without && g.origins.listed(header.origin) != ""
+	if header.origin != nil && !listed && !g.allowOrigin(header.origin, r.Host, host, hostOK) {
+		return nil, g.either(refusedOrigin, unlistedOrigin)
+	}
+	if without {
+		return g.anybody(), nil
+	}
+	return g.identify(r, brought, header, now)
+}
+
+// checks tells whether there are credentials to check.
+func (g *Guard) checks() bool { return g.tokens != nil || g.jwts != nil || g.operator != nil }
+
+// either is the answer of a guard without credentials, or of one with.
+func (g *Guard) either(without, with *Refused) *Refused {
+	if g.checks() {
+		return with
+	}
+	return without
+}
+
+// stranger refuses who is not of this machine.
+func (g *Guard) stranger(remoteAddr string, forwarded, hostOK bool) *Refused {
+	switch {
+	case g.credentials:
+		return missingCredential
+	case !loopback(remoteAddr):
+		return g.either(refusedPeer, missingPeer)
+	case forwarded:
+		return g.either(refusedForwarded, missingForwarded)
+	case !hostOK:
+		return refusedHost
 	}
 	return nil
+}
+
+// anybody is who brings no credential and may go on.
+func (g *Guard) anybody() *Identity {
+	if g.insecure {
+		return insecure
+	}
+	return local
+}
+
+// identify tells whose a credential is.
+func (g *Guard) identify(r *http.Request, c credential, header traits, now time.Time) (who *Identity, refused *Refused) {
+	switch {
+	case c.kind == ticketCredential:
+		who, refused = g.tickets.redeem(c.text, header.onlyOrigin(), now)
+	case c.kind == jwtCredential && g.jwts != nil:
+		who, refused = g.jwts.identify(r.Context(), c.text, now)
+	case c.kind == jwtCredential:
+		refused = refusedIssuer
+	case g.operator != nil && g.operator.identify(c.text):
+		who = g.operator.identity
+	case g.tokens != nil:
+		who, refused = g.tokens.identify(c.text, now)
+	default:
+		refused = refusedUnknown
+	}
+	if refused == nil && who.Kind == KindOperator && (!loopback(r.RemoteAddr) || header.forwarded) {
+		return nil, refusedOperator
+	}
+	return who, refused
 }
 
 // allowOrigin judges the Origin headers of a request to host, which was parsed
@@ -124,8 +290,17 @@ func loopback(remoteAddr string) bool {
 
 // traits are what matters of a request's headers.
 type traits struct {
-	origin    []string // nil if absent
-	forwarded bool     // a proxy stands between
+	origin        []string // nil if absent
+	authorization []string // nil if absent
+	forwarded     bool     // a proxy stands between
+}
+
+// onlyOrigin is the Origin, of which there is one or none once the guard has judged it.
+func (t *traits) onlyOrigin() string {
+	if len(t.origin) == 0 {
+		return ""
+	}
+	return t.origin[0]
 }
 
 // inspect walks over the headers once. Looking each one up would miss the
@@ -141,6 +316,10 @@ func inspect(h http.Header) (t traits) {
 			t.forwarded = t.forwarded || key == "X-Real-Ip" || strings.HasPrefix(key, "X-Forwarded-")
 		case 'F', 'V':
 			t.forwarded = t.forwarded || key == "Forwarded" || key == "Via"
+		case 'A':
+			if key == "Authorization" {
+				t.authorization = values
+			}
 		case 'O':
 			if key == "Origin" {
 				t.origin = values
