@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/audit"
 	"github.com/trunkline/trunkline/gitsync"
@@ -24,11 +25,14 @@ type Options struct {
 	Status   func() *apply.Status
 	Versions Versions
 	// Look tells how following goes.
-	Look func() Look
+	Look   func() Look
+	Tokens Tokens
 	// Sessions counts the connected clients.
 	Sessions func() int
 	// Server describes the running program.
 	Server About
+	// Accept takes an operator's word for a commit, which is named by the beginning of its name.
+	Accept func(ctx context.Context, commit string, a apply.Acceptance) (gitsync.Hash, error)
 }
 
 // Versions lists what was judged.
@@ -37,13 +41,17 @@ type Versions interface {
 	Pending() (records int, since time.Time)
 }
 
-// New makes the handler of /v1. It sets deadlines for what it writes.
+// New makes the handler of /v1, which stands behind a guard of package access. It sets deadlines for what it writes.
 func New(o Options) http.Handler {
-	a := &api{o}
+	a := &api{o: o}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+configPrefix, a.config)
 	mux.HandleFunc("GET "+configPrefix+"/", a.config)
-	mux.HandleFunc("GET /v1/versions", a.versions)
+	mux.HandleFunc("GET /v1/versions", needs(access.History, a.versions))
+	mux.HandleFunc("POST /v1/accept", needsAll(access.Operate, a.accept))
+	mux.HandleFunc("GET /v1/tokens", needs(access.Operate, a.tokens))
+	mux.HandleFunc("POST /v1/tokens", needs(access.Operate, a.newToken))
+	mux.HandleFunc("DELETE /v1/tokens/{name}", needs(access.Operate, a.revokeToken))
 	mux.HandleFunc("GET /v1/status", a.status)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		(&problem{http.StatusNotFound, "notFound", "there is nothing here", "reads are under /v1/config, /v1/versions, /v1/status and /v1/stream"}).write(w)
@@ -69,7 +77,10 @@ const (
 	largeAnswer   = 32 << 10 // bytes that a socket takes without waiting for the client
 )
 
-type api struct{ o Options }
+type api struct {
+	o      Options
+	sights sights
+}
 
 // Keys of headers, in the form in which they can be set directly.
 const (
@@ -84,21 +95,23 @@ var (
 
 // config answers GET /v1/config/{path}: the value there, as JSON, redacted where it is marked sensitive.
 func (a *api) config(w http.ResponseWriter, r *http.Request) {
-	version, refused := a.version(queryValue(r, "env"))
+	who := access.FromContext(r.Context())
+	version, refused := a.version(queryValue(r, "env"), who)
 	if refused != nil {
 		refused.write(w)
 		return
 	}
 	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, configPrefix), "/")
-	v, found := version.Snapshot.Delivered.Lookup(path)
+	values := a.sights.seen(version, who)
+	v, found := values.Lookup(path)
 	if !found {
-		missing(version.Snapshot.Delivered, path).write(w)
+		missing(values, path).write(w)
 		return
 	}
 	tag := etag(v)
-	values := [2]string{tag, version.ID}
+	headers := [2]string{tag, version.ID}
 	h := w.Header()
-	h[headerETag], h[headerCommit] = values[:1:1], values[1:]
+	h[headerETag], h[headerCommit] = headers[:1:1], headers[1:]
 	if matches(r.Header["If-None-Match"], tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
@@ -156,23 +169,28 @@ func queryValue(r *http.Request, name string) string {
 	return query.Get(name)
 }
 
-// version is what the environment serves that a request names; without a name, the only one there is.
-func (a *api) version(env string) (*apply.Version, *problem) {
-	if env != "" {
+// version is what the environment serves that a request names; without a name, the only one there is. One that is not granted is
+// not there.
+func (a *api) version(env string, who *access.Identity) (*apply.Version, *problem) {
+	if env != "" && who.Grant.Allows(env) {
 		if v := a.o.Live.Get(env); v != nil {
 			return v, nil
 		}
 	}
-	served := a.o.Live.Environments()
+	served := a.served(who)
 	switch {
-	case len(served) == 0:
+	case len(a.o.Live.Environments()) == 0:
 		return nil, &problem{http.StatusServiceUnavailable, "notReady", "nothing is served yet", "see /v1/status for what the server waits for"}
 	case env == "" && len(served) == 1:
 		return a.o.Live.Get(served[0]), nil
-	case env == "":
+	case env == "" && len(served) > 0:
 		return nil, &problem{http.StatusBadRequest, "noEnvironment", "the request names no environment", "name one, with ?env= in a request or --env for the command: " + strings.Join(served, ", ")}
 	}
-	return nil, &problem{http.StatusNotFound, "unknownEnvironment", fmt.Sprintf("no environment %q is served", clip(env)), "use one of " + strings.Join(served, ", ")}
+	p := &problem{http.StatusNotFound, "unknownEnvironment", fmt.Sprintf("no environment %q is served", clip(env)), "the credential is for environments that are not served now"}
+	if len(served) > 0 {
+		p.Hint = "use one of " + strings.Join(served, ", ")
+	}
+	return nil, p
 }
 
 func clip(s string) string {

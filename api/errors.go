@@ -32,3 +32,9 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.WriteHeader(status)
 	_, _ = w.Write(append(data, '\n'))
 }
+
+const (
+	maxSights = 1000     // narrowed versions that are kept
+	maxBody   = 64 << 10 // bytes of a request
+	maxReason = 1000     // bytes of what an operator gives as a reason
+)

@@ -4,16 +4,18 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/apply/compile"
 	"github.com/trunkline/trunkline/audit"
+	"github.com/trunkline/trunkline/value"
 )
 
-// About describes the running program.
+// About describes the running program. What it follows is told to those alone who may see history.
 type About struct {
 	Version string    `json:"version"`
-	Repo    string    `json:"repo"`
-	Branch  string    `json:"branch"`
+	Repo    string    `json:"repo,omitempty"`
+	Branch  string    `json:"branch,omitempty"`
 	Path    string    `json:"path,omitempty"`
 	Started time.Time `json:"started"`
 }
@@ -28,31 +30,41 @@ type Look struct {
 	Failures int        `json:"failures"`        // in a row
 }
 
-// Status is the answer of GET /v1/status.
+// Status is the answer of GET /v1/status. Without the right to see history it tells what is live in the environments of the grant.
 type Status struct {
 	Server       About                        `json:"server"`
-	Look         Look                         `json:"look"`
+	Look         *Look                        `json:"look,omitempty"`
 	Judged       string                       `json:"judged,omitempty"` // the commit judged last
 	Environments map[string]EnvironmentStatus `json:"environments"`
-	Log          LogStatus                    `json:"log"`
-	Sessions     int                          `json:"sessions"`
+	Log          *LogStatus                   `json:"log,omitempty"`
+	Sessions     *int                         `json:"sessions,omitempty"`
 }
 
 // EnvironmentStatus is what one environment serves.
 type EnvironmentStatus struct {
 	Live    *LiveStatus    `json:"live"`
 	Blocked *BlockedStatus `json:"blocked,omitempty"`
+	Pending *PendingStatus `json:"pending,omitempty"`
+}
+
+// PendingStatus is the oldest commit that has no verdict yet. What follows it waits.
+type PendingStatus struct {
+	Commit  string       `json:"commit"`
+	Author  audit.Person `json:"author"`
+	Subject string       `json:"subject"`
+	Since   time.Time    `json:"since"`
+	For     string       `json:"for,omitempty"` // what could not tell yet
 }
 
 // LiveStatus is the version that is live.
 type LiveStatus struct {
-	Commit     string       `json:"commit"`
-	Author     audit.Person `json:"author"`
-	Subject    string       `json:"subject"`
-	Since      time.Time    `json:"since"`
-	Cause      apply.Cause  `json:"cause"`
-	RollbackOf string       `json:"rollbackOf,omitempty"`
-	Checksum   string       `json:"checksum"`
+	Commit     string        `json:"commit"`
+	Author     *audit.Person `json:"author,omitempty"`
+	Subject    string        `json:"subject,omitempty"`
+	Since      time.Time     `json:"since"`
+	Cause      apply.Cause   `json:"cause"`
+	RollbackOf string        `json:"rollbackOf,omitempty"`
+	Checksum   string        `json:"checksum,omitempty"` // of all that is delivered; for those who may see all
 }
 
 // BlockedStatus is the newest commit, which is rejected, and whose it is.
@@ -70,32 +82,84 @@ type LogStatus struct {
 	BehindSince *time.Time `json:"behindSince,omitempty"`
 }
 
-func (a *api) status(w http.ResponseWriter, _ *http.Request) {
+func (a *api) status(w http.ResponseWriter, r *http.Request) {
+	who := access.FromContext(r.Context())
 	s := a.o.Status()
 	answer := Status{
-		Server: a.o.Server, Look: a.o.Look(), Environments: map[string]EnvironmentStatus{}, Sessions: a.o.Sessions(),
-	}
-	if !s.Judged.IsZero() {
-		answer.Judged = s.Judged.String()
+		Server: About{Version: a.o.Server.Version, Started: a.o.Server.Started}, Environments: map[string]EnvironmentStatus{},
 	}
 	for _, e := range s.Environments {
-		answer.Environments[e.Name] = EnvironmentStatus{Live: liveStatus(e.Live), Blocked: blockedStatus(e.Blocked)}
+		if who.Grant.Allows(e.Name) {
+			answer.Environments[e.Name] = environmentStatus(e, who)
+		}
 	}
-	pending, since := a.o.Versions.Pending()
-	answer.Log.Pending = pending
-	if !since.IsZero() {
-		answer.Log.BehindSince = &since
+	if who.Grant.May(access.History) {
+		look, sessions := a.o.Look(), a.o.Sessions()
+		answer.Server, answer.Look, answer.Sessions, answer.Log = a.o.Server, &look, &sessions, a.logStatus()
+		if !s.Judged.IsZero() {
+			answer.Judged = s.Judged.String()
+		}
 	}
 	writeJSON(w, http.StatusOK, answer)
 }
 
-func liveStatus(v *apply.Version) *LiveStatus {
+func (a *api) logStatus() *LogStatus {
+	pending, since := a.o.Versions.Pending()
+	s := &LogStatus{Pending: pending}
+	if !since.IsZero() {
+		s.BehindSince = &since
+	}
+	return s
+}
+
+func environmentStatus(e apply.EnvironmentStatus, who *access.Identity) EnvironmentStatus {
+	answer := EnvironmentStatus{Live: liveStatus(e.Live, who)}
+	if !who.Grant.May(access.History) {
+		return answer
+	}
+	answer.Blocked, answer.Pending = blockedStatus(e.Blocked), pendingStatus(e.Pending)
+	if who.Grant.Everything() {
+		return answer
+	}
+	if answer.Blocked != nil {
+		answer.Blocked.Problems = visible(answer.Blocked.Problems, who, e.Live)
+	}
+	if answer.Pending != nil {
+		answer.Pending.For = "" // in a validator's words, of whatever it looked at
+	}
+	return answer
+}
+
+// visible are the problems that a reader with a restricted grant may know of: those at paths that the reader sees.
+func visible(problems []compile.Problem, who *access.Identity, live *apply.Version) []compile.Problem {
+	may := restricted(who, live)
+	seen := []compile.Problem{}
+	for _, p := range problems {
+		if path, err := value.ParsePath(p.Path); err == nil && p.Path != "" && may.Sees(path) {
+			seen = append(seen, p)
+		}
+	}
+	return seen
+}
+
+// restricted is what a reader may see, by what the version that is live calls public.
+func restricted(who *access.Identity, live *apply.Version) access.Scope {
+	if live == nil {
+		return who.Grant.Scope(nil, nil)
+	}
+	return scope(live, who)
+}
+
+func liveStatus(v *apply.Version, who *access.Identity) *LiveStatus {
 	if v == nil {
 		return nil
 	}
-	s := &LiveStatus{
-		Commit: v.Commit.Hash.String(), Author: audit.Person{Name: v.Commit.Author.Name, Email: v.Commit.Author.Email},
-		Subject: v.Commit.Subject, Since: v.Since, Cause: v.Cause, Checksum: v.Snapshot.Sum().String(),
+	s := &LiveStatus{Commit: v.Commit.Hash.String(), Since: v.Since, Cause: v.Cause}
+	if who.Grant.May(access.History) {
+		s.Author, s.Subject = &audit.Person{Name: v.Commit.Author.Name, Email: v.Commit.Author.Email}, v.Commit.Subject
+	}
+	if who.Grant.Everything() {
+		s.Checksum = v.Snapshot.Sum().String()
 	}
 	if !v.RollbackOf.IsZero() {
 		s.RollbackOf = v.RollbackOf.String()
@@ -110,5 +174,15 @@ func blockedStatus(b *apply.Blocked) *BlockedStatus {
 	return &BlockedStatus{
 		Commit: b.Commit.Hash.String(), Author: audit.Person{Name: b.Commit.Author.Name, Email: b.Commit.Author.Email},
 		Subject: b.Commit.Subject, Since: b.Since, Problems: b.Problems,
+	}
+}
+
+func pendingStatus(w *apply.Waiting) *PendingStatus {
+	if w == nil {
+		return nil
+	}
+	return &PendingStatus{
+		Commit: w.Commit.Hash.String(), Author: audit.Person{Name: w.Commit.Author.Name, Email: w.Commit.Author.Email},
+		Subject: w.Commit.Subject, Since: w.Since, For: w.For,
 	}
 }

@@ -9,10 +9,12 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/apply/compile"
 	"github.com/trunkline/trunkline/audit"
 	"github.com/trunkline/trunkline/gitsync"
+	"github.com/trunkline/trunkline/value"
 )
 
 // VersionList is the answer of GET /v1/versions: judged commits, newest first.
@@ -25,7 +27,8 @@ type VersionList struct {
 // Version is one judged commit.
 type Version struct {
 	Commit       string                        `json:"commit"`
-	Author       audit.Person                  `json:"author"` // as the commit claims
+	Author       audit.Person                  `json:"author"`           // as the commit claims
+	Signer       *audit.Signer                 `json:"signer,omitempty"` // whose key signed it, verified
 	CoAuthors    []audit.Person                `json:"coAuthors,omitempty"`
 	Merged       []audit.Person                `json:"merged,omitempty"`
 	Subject      string                        `json:"subject"`
@@ -42,7 +45,9 @@ type VersionEnvironment struct {
 	// State is live, applied (it was live), superseded (it never was: a newer one went live at the same look), or empty when the
 	// commit was rejected.
 	State        string         `json:"state,omitempty"`
-	Changes      []apply.Change `json:"changes,omitempty"` // paths, with keyed digests of old and new
+	Waiting      string         `json:"waiting,omitempty"`  // what a pending verdict waits for
+	Accepted     string         `json:"accepted,omitempty"` // the commit that an operator accepted, whereupon this one was judged once more
+	Changes      []apply.Change `json:"changes,omitempty"`  // paths, with keyed digests of old and new
 	ChangesTotal int            `json:"changesTotal"`
 }
 
@@ -65,8 +70,11 @@ func (a *api) versions(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := VersionList{Versions: make([]Version, 0, len(list))}
+	who := access.FromContext(r.Context())
 	for _, v := range list {
-		answer.Versions = append(answer.Versions, a.describe(v))
+		if described, seen := a.describe(v, who); seen {
+			answer.Versions = append(answer.Versions, described)
+		}
 	}
 	if more {
 		answer.Next = list[len(list)-1].Commit.String()
@@ -92,26 +100,58 @@ func versionQuery(q url.Values) (before gitsync.Hash, limit int, refused *proble
 	return before, limit, nil
 }
 
-func (a *api) describe(v audit.Version) Version {
+// describe tells of a version what a reader may know of it. seen is false when that is nothing: when none of its environments is
+// granted, or it changes nothing that the reader sees.
+func (a *api) describe(v audit.Version, who *access.Identity) (out Version, seen bool) {
 	first := v.Records[0]
-	out := Version{
-		Commit: v.Commit.String(), Author: first.Author, CoAuthors: first.CoAuthors, Merged: first.Merged, Subject: first.Subject,
-		Committed: first.Committed, Judged: first.At, Environments: map[string]VersionEnvironment{},
+	out = Version{
+		Commit: v.Commit.String(), Author: first.Author, Signer: first.Signer, CoAuthors: first.CoAuthors, Merged: first.Merged,
+		Subject: first.Subject, Committed: first.Committed, Judged: first.At, Environments: map[string]VersionEnvironment{},
 	}
 	for _, r := range v.Records {
-		env := VersionEnvironment{Verdict: r.Verdict, State: string(r.Outcome), Changes: r.Changes, ChangesTotal: r.ChangesTotal}
-		if live := a.o.Live.Get(r.Environment); live != nil && live.Commit.Hash == v.Commit {
+		if !who.Grant.Allows(r.Environment) {
+			continue
+		}
+		live := a.o.Live.Get(r.Environment)
+		env, problems := environmentOf(r), r.Problems
+		if !who.Grant.Everything() {
+			problems = visible(problems, who, live)
+			env.Changes = changesSeen(env.Changes, restricted(who, live))
+			env.ChangesTotal = len(env.Changes)
+		}
+		seen = seen || who.Grant.Everything() || r.Baseline == nil || len(problems)+len(env.Changes) > 0
+		if live != nil && live.Commit.Hash == v.Commit {
 			env.State = "live"
 		}
 		out.Environments[r.Environment] = env
 		if r.RollbackOf != nil {
 			out.RollbackOf = r.RollbackOf.String()
 		}
-		for _, p := range r.Problems {
+		for _, p := range problems {
 			if !slices.ContainsFunc(out.Problems, func(q compile.Problem) bool { return p.String() == q.String() }) {
 				out.Problems = append(out.Problems, p)
 			}
 		}
 	}
-	return out
+	return out, seen
+}
+
+func environmentOf(r *audit.Record) VersionEnvironment {
+	env := VersionEnvironment{
+		Verdict: r.Verdict, State: string(r.Outcome), Waiting: r.Waiting, Changes: r.Changes, ChangesTotal: r.ChangesTotal,
+	}
+	if r.Accepted != nil {
+		env.Accepted = r.Accepted.String()
+	}
+	return env
+}
+
+func changesSeen(changes []apply.Change, may access.Scope) []apply.Change {
+	var seen []apply.Change
+	for _, c := range changes {
+		if path, err := value.ParsePath(c.Path); err == nil && may.Sees(path) {
+			seen = append(seen, c)
+		}
+	}
+	return seen
 }

@@ -20,12 +20,16 @@ type batch struct {
 	decisions     []Decision
 	rewrite       *Rewrite
 	record        *Rewrite // what goes on record of it
+	waits         map[string]string
+	accepted      gitsync.Hash // by an operator just now
 	reconstructed bool
 }
 
 // begin finds out which commits are to be judged, and from where.
 func (r *Reconciler) begin(ctx context.Context, u gitsync.Update) (*batch, error) {
-	b := &batch{Reconciler: r, memory: newMemory(r.memory), reconstructed: u.Restored && !r.memory.last.IsZero()}
+	b := &batch{
+		Reconciler: r, memory: newMemory(r.memory), waits: map[string]string{}, reconstructed: u.Restored && !r.memory.last.IsZero(),
+	}
 	if u.Rewrite != nil {
 		b.rewrite = &Rewrite{Rewrite: *u.Rewrite, At: r.o.Now()}
 		if r.memory.moved != (move{u.Rewrite.Old, u.Rewrite.New}) {
@@ -42,7 +46,8 @@ func (r *Reconciler) begin(ctx context.Context, u gitsync.Update) (*batch, error
 		b.record = &Rewrite{Rewrite: gitsync.Rewrite{Old: r.memory.last, New: from, Fork: r.memory.last}, At: r.o.Now()}
 	}
 	if from == r.tip.at {
-		b.position = position{at: from, valid: maps.Clone(r.tip.valid)}
+		b.position = position{from, maps.Clone(r.tip.valid), maps.Clone(r.tip.waiting)}
+		maps.Copy(b.waits, r.waits)
 		return b, nil
 	}
 	b.position, err = r.restore(ctx, from)
@@ -105,41 +110,83 @@ func (r *Reconciler) down(c gitsync.Commit) (between []gitsync.Commit, judged gi
 	return nil, gitsync.Hash{}, false, nil
 }
 
-// judge decides one commit in all its environments.
-func (b *batch) judge(ctx context.Context, c gitsync.Commit) error {
-	parent := b.position.at
-	result, tree, err := b.compile(ctx, c.Hash, b.memory.after(parent, b.position.valid))
+// judge decides one commit, which follows another, in all its environments but those in which its verdict is known, and in those
+// in which an earlier one is pending, where it waits.
+func (b *batch) judge(ctx context.Context, c gitsync.Commit, parent gitsync.Hash, known map[string]judgement) error {
+	stands := func(env string) bool {
+		_, is := known[env]
+		return is || b.position.waiting[env]
+	}
+	result, tree, err := b.compile(ctx, c.Hash, func(c gitsync.Commit, tree gitsync.Hash) compile.Against {
+		a := b.after(b.memory, parent, b.position.valid)(c, tree)
+		a.Settled, a.Validators = stands, b.o.Validators
+		return a
+	})
 	if err != nil {
 		return err
 	}
+	signer, err := b.signed(c.Hash)
+	if err != nil {
+		return err
+	}
+	before := b.memory.get(c.Hash)
 	entry := b.memory.add(c.Hash, parent, tree)
-	next := position{at: c.Hash, valid: maps.Clone(b.position.valid)}
+	next := position{c.Hash, maps.Clone(b.position.valid), map[string]bool{}}
 	for _, env := range result.Environments {
-		d := b.decide(c, tree, parent, env, result)
-		entry.environments[env] = judgement{d.Verdict, d.Retired, d.Baseline, d.At}
-		b.decisions = append(b.decisions, d)
-		switch {
-		case d.Verdict == Rejected:
-		case result.Snapshots[env] == nil:
+		j, is := known[env]
+		if !is {
+			d := b.decide(c, tree, parent, env, result)
+			d.Signer = signer
+			b.decisions = append(b.decisions, d)
+			j = judgement{d.Verdict, d.Retired, d.Baseline, d.At}
+			if before != nil && j.verdict == Pending && before.environments[env].verdict == Pending {
+				j = before.environments[env] // it waits since then
+			}
+		}
+		entry.environments[env] = j
+		switch s := result.Snapshots[env]; {
+		case j.verdict == Pending:
+			next.waiting[env] = true
+		case j.verdict == Rejected:
+		case j.retired:
 			delete(next.valid, env)
-		default:
-			next.valid[env] = &Version{ID: c.Hash.String(), Commit: c, Snapshot: result.Snapshots[env], RollbackOf: d.RollbackOf}
+		case s != nil:
+			next.valid[env] = &Version{ID: c.Hash.String(), Commit: c, Snapshot: s, RollbackOf: b.memory.rollback(parent, tree, env)}
 		}
 	}
 	b.position = next
 	return nil
 }
 
+// signed tells whose key signed a commit; nil when no key that is known did.
+func (b *batch) signed(h gitsync.Hash) (*gitsync.Signer, error) {
+	if b.o.Keys == nil {
+		return nil, nil
+	}
+	signer, _, err := b.signer(h)
+	return signer, err
+}
+
 func (b *batch) decide(c gitsync.Commit, tree, parent gitsync.Hash, env string, result *compile.Result) Decision {
 	d := Decision{
 		Commit: c, Parent: parent, Tree: tree, Environment: env, Due: len(result.Environments), Verdict: Rejected,
-		Problems: touching(result.Problems, env), Omitted: result.OmittedOf(env),
+		Problems: touching(result.Problems, env), Omitted: result.OmittedOf(env), Accepted: b.accepted,
 		RollbackOf: b.memory.rollback(parent, tree, env), Reconstructed: b.reconstructed, At: b.o.Now(),
 	}
 	var old, new *value.Value
 	if base := b.position.valid[env]; base != nil {
 		d.Baseline, old = base.Commit.Hash, base.Snapshot.Values
 	}
+	if why, pending := result.Pending[env]; pending || b.position.waiting[env] {
+		d.Verdict, d.Waiting = Pending, why
+		if !b.position.waiting[env] {
+			b.waits[env] = why
+		} else {
+			d.Problems, d.Omitted = nil, 0 // its baseline is not known yet
+		}
+		return d
+	}
+	delete(b.waits, env)
 	if !result.Valid(env) {
 		return d
 	}

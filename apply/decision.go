@@ -15,6 +15,8 @@ type Verdict string
 const (
 	Valid    Verdict = "valid"
 	Rejected Verdict = "rejected"
+	// Pending is no decision: something outside could not tell yet, and is asked again.
+	Pending Verdict = "pending"
 )
 
 // Outcome is what became of a valid commit.
@@ -34,10 +36,16 @@ type Decision struct {
 	Environment string
 	Due         int // how many environments a verdict of the commit is due for: so many decisions there are of it
 	Verdict     Verdict
-	Outcome     Outcome // empty when rejected
+	Outcome     Outcome // empty unless valid
 	Retired     bool    // valid, and the environment is no longer served
 	// Baseline is the version it was judged against; zero when there was none.
 	Baseline gitsync.Hash
+	// Waiting tells what a pending verdict waits for.
+	Waiting string
+	// Signer is whose key signed the commit; nil when none that is trusted did, or no keys are known.
+	Signer *gitsync.Signer
+	// Accepted is the commit that an operator accepted, whereupon this one was judged once more; zero when it was not.
+	Accepted gitsync.Hash
 	Problems []compile.Problem
 	Omitted  int // problems beyond those listed
 	Changes  []Change
@@ -64,17 +72,35 @@ type Rewrite struct {
 	At time.Time
 }
 
+// Acceptance is an operator's word that a commit, with all that it was made from, need not satisfy what is asked of commits.
+type Acceptance struct {
+	Commit gitsync.Hash
+	By     string // the name of the operator's credential
+	Reason string
+	At     time.Time
+}
+
+// Events are what goes on record together, in the order of the fields.
+type Events struct {
+	Rewrite    *Rewrite
+	Acceptance *Acceptance
+	Decisions  []Decision
+}
+
+func (e Events) empty() bool { return e.Rewrite == nil && e.Acceptance == nil && len(e.Decisions) == 0 }
+
 // Log takes what was decided. Record returns when all of it is on disk. When ctx ends before that it returns an error, and goes
 // on to store it by itself: what it was given once is never given again.
 type Log interface {
-	Record(ctx context.Context, decisions []Decision, rewrite *Rewrite) error
+	Record(ctx context.Context, e Events) error
 }
 
 // Remembered is what the log knows of an earlier decision: what a restart begins from. Without an environment it tells that the
-// branch was moved to the commit, from the one named as its parent.
+// branch was moved to the commit, from the one named as its parent, or that the commit was accepted.
 type Remembered struct {
 	Commit, Parent, Tree gitsync.Hash
 	Environment          string
+	Accepted             bool
 	Due                  int // as of [Decision]; 0 when unknown
 	Verdict              Verdict
 	Retired              bool

@@ -10,6 +10,16 @@ const (
 	// maxChanges is how many changed paths a decision lists.
 	maxChanges = 1000
 
+	maxAccepted = 1000 // acceptances of operators that are remembered
+	maxBeyond   = 1000 // commits between one and its baseline that are asked what the rules on commits ask
+	maxAccused  = 20   // of them, how many are told of
+
+	minAbbreviation = 7 // digits of a commit's name
+
+	// Whoever could not tell a verdict yet is asked again after a second, and then ever more seldom.
+	askFirst = time.Second
+	askMost  = 5 * time.Minute
+
 	// logPatience is how long a change waits for the log before it goes live without a record, which then follows.
 	logPatience = 2 * time.Second
 )

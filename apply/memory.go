@@ -2,6 +2,7 @@ package apply
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/trunkline/trunkline/gitsync"
@@ -17,6 +18,9 @@ type memory struct {
 
 	origin gitsync.Hash // where judging began, while the log does not hold all verdicts of it
 	moved  move         // of the branch: on record, but no commit that it led to is
+
+	accepted []gitsync.Hash           // by an operator, oldest first
+	partial  map[gitsync.Hash]*judged // commits of which the log holds the verdicts of some environments: those bind
 }
 
 // move is a branch that left its old head.
@@ -38,9 +42,23 @@ type judgement struct {
 func newMemory(beneath *memory) *memory {
 	m := &memory{beneath: beneath, commits: map[gitsync.Hash]*judged{}}
 	if beneath != nil {
-		m.last = beneath.last
+		m.last, m.accepted, m.partial = beneath.last, beneath.accepted, beneath.partial
 	}
 	return m
+}
+
+// bound are the verdicts that are on record of a commit that was not judged to its end.
+func (m *memory) bound(commit, parent gitsync.Hash) map[string]judgement {
+	if c := m.partial[commit]; c != nil && c.parent == parent {
+		return c.environments
+	}
+	return nil
+}
+
+// accept remembers that a commit, with all beneath it, need not satisfy what is asked of commits.
+func (m *memory) accept(h gitsync.Hash) {
+	m.accepted = append(m.accepted, h)
+	m.accepted = m.accepted[max(0, len(m.accepted)-maxAccepted):]
 }
 
 // get returns a judged commit, or nil.
@@ -72,7 +90,7 @@ func (m *memory) settle() {
 		c := m.commits[h]
 		m.beneath.add(h, c.parent, c.tree).environments = c.environments
 	}
-	m.beneath.last, m.beneath.origin, m.beneath.moved = m.last, gitsync.Hash{}, move{}
+	m.beneath.last, m.beneath.origin, m.beneath.moved, m.beneath.accepted = m.last, gitsync.Hash{}, move{}, m.accepted
 }
 
 // newestValid finds, for every environment, the newest valid commit among a commit and its first-parent ancestors. An
@@ -111,14 +129,46 @@ func (m *memory) newestValid(from gitsync.Hash) map[string]gitsync.Hash {
 // rollback finds the newest earlier ancestor that was valid in the environment and held the same tree, while something else lay
 // between. Zero when there is none.
 func (m *memory) rollback(parent, tree gitsync.Hash, env string) gitsync.Hash {
-	c := m.get(parent)
-	if c == nil || c.tree == tree {
+	if c := m.get(parent); c == nil || c.tree == tree {
 		return gitsync.Hash{}
 	}
-	for at, n := parent, 0; c != nil && n < MaxRemembered; at, c, n = c.parent, m.get(c.parent), n+1 {
+	return m.holder(parent, tree, env)
+}
+
+// holder finds the newest commit, from one down, that was valid in the environment and held a tree. Zero when there is none.
+func (m *memory) holder(from, tree gitsync.Hash, env string) gitsync.Hash {
+	c := m.get(from)
+	for at, n := from, 0; c != nil && n < MaxRemembered; at, c, n = c.parent, m.get(c.parent), n+1 {
 		if c.tree == tree && c.environments[env].verdict == Valid {
 			return at
 		}
 	}
 	return gitsync.Hash{}
+}
+
+// pending lists the commits from the oldest one that is pending in some environment to the one named, oldest first.
+func (m *memory) pending(from gitsync.Hash) []gitsync.Hash {
+	var chain []gitsync.Hash
+	oldest := 0
+	c := m.get(from)
+	for at := from; c != nil && len(chain) < MaxRemembered; at, c = c.parent, m.get(c.parent) {
+		chain = append(chain, at)
+		if len(c.waiting()) > 0 {
+			oldest = len(chain)
+		}
+	}
+	chain = chain[:oldest]
+	slices.Reverse(chain)
+	return chain
+}
+
+// waiting are the environments in which the commit is pending.
+func (j *judged) waiting() map[string]bool {
+	envs := map[string]bool{}
+	for env, one := range j.environments {
+		if one.verdict == Pending {
+			envs[env] = true
+		}
+	}
+	return envs
 }

@@ -15,6 +15,8 @@ type Mirror interface {
 	Tree(gitsync.Hash) ([]gitsync.Entry, error)
 	BlobSize(gitsync.Hash) (int64, error)
 	Blob(h gitsync.Hash, max int64) ([]byte, error)
+	Beyond(head gitsync.Hash, covered []gitsync.Hash, limit int) (list []gitsync.Hash, all bool, err error)
+	Signer(commit gitsync.Hash, keys *gitsync.Keyring) (gitsync.Signer, error)
 }
 
 // Source makes the files of a mirror readable for the compiler.

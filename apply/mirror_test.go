@@ -23,11 +23,12 @@ type history struct {
 	commits map[gitsync.Hash]gitsync.Commit
 	trees   map[gitsync.Hash][]gitsync.Entry
 	blobs   map[gitsync.Hash]string
-	fail    error // what every read answers
+	signers map[gitsync.Hash]string // who signed a commit
+	fail    error                   // what every read answers
 }
 
 func newHistory() *history {
-	return &history{commits: map[gitsync.Hash]gitsync.Commit{}, trees: map[gitsync.Hash][]gitsync.Entry{}, blobs: map[gitsync.Hash]string{}}
+	return &history{commits: map[gitsync.Hash]gitsync.Commit{}, trees: map[gitsync.Hash][]gitsync.Entry{}, blobs: map[gitsync.Hash]string{}, signers: map[gitsync.Hash]string{}}
 }
 
 func hashOf(kind, text string) gitsync.Hash { return sha1.Sum([]byte(kind + "\x00" + text)) }
@@ -65,6 +66,35 @@ func (h *history) Blob(name gitsync.Hash, _ int64) ([]byte, error) {
 		return []byte(b), nil
 	}
 	return nil, h.missing(name)
+}
+
+func (h *history) Beyond(head gitsync.Hash, covered []gitsync.Hash, limit int) ([]gitsync.Hash, bool, error) {
+	if _, err := h.Commit(head); err != nil {
+		return nil, false, err
+	}
+	below := map[gitsync.Hash]bool{}
+	for _, c := range covered {
+		maps.Copy(below, h.reach(c))
+	}
+	var list []gitsync.Hash
+	for c := range h.reach(head) {
+		if !below[c] {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(a, b gitsync.Hash) int { return len(h.reach(b)) - len(h.reach(a)) })
+	return list[:min(len(list), limit)], len(list) <= limit, nil
+}
+
+func (h *history) Signer(name gitsync.Hash, keys *gitsync.Keyring) (gitsync.Signer, error) {
+	who, signed := h.signers[name]
+	switch {
+	case !signed:
+		return gitsync.Signer{}, fmt.Errorf("commit %s: %w", name.Short(), gitsync.ErrUnsigned)
+	case keys == nil || who == "mallory":
+		return gitsync.Signer{}, fmt.Errorf("commit %s: %w", name.Short(), gitsync.ErrUntrusted)
+	}
+	return gitsync.Signer{Kind: "ssh", Principal: who, Fingerprint: "SHA256:" + who}, nil
 }
 
 func (h *history) tree(files map[string]string) gitsync.Hash {
@@ -145,13 +175,14 @@ func (h *history) update(taken, head gitsync.Hash) gitsync.Update {
 
 // memoryLog is a Log that keeps what it is given, each decision once, and may stop in the middle of a Record.
 type memoryLog struct {
-	decisions  []apply.Decision
-	rewrites   []apply.Rewrite
-	remembered []apply.Remembered
-	given      map[string]bool
-	room       int // how many more records it takes before the process is killed; negative for any number
-	killed     bool
-	full       bool // it takes nothing, and forgets what it was given
+	decisions   []apply.Decision
+	rewrites    []apply.Rewrite
+	acceptances []apply.Acceptance
+	remembered  []apply.Remembered
+	given       map[string]bool
+	room        int // how many more records it takes before the process is killed; negative for any number
+	killed      bool
+	full        bool // it takes nothing, and forgets what it was given
 }
 
 var (
@@ -170,19 +201,29 @@ func (l *memoryLog) take() bool {
 	return true
 }
 
-func (l *memoryLog) Record(_ context.Context, decisions []apply.Decision, rewrite *apply.Rewrite) error {
+func (l *memoryLog) Record(_ context.Context, e apply.Events) error {
 	if l.full {
 		return errFull
 	}
-	if rewrite != nil {
+	if a := e.Acceptance; a != nil {
+		if !l.take() {
+			return errKilled
+		}
+		l.acceptances = append(l.acceptances, *a)
+		l.remembered = append(l.remembered, apply.Remembered{Commit: a.Commit, Accepted: true})
+	}
+	if rewrite := e.Rewrite; rewrite != nil {
 		if !l.take() {
 			return errKilled
 		}
 		l.rewrites = append(l.rewrites, *rewrite)
 		l.remembered = append(l.remembered, apply.Remembered{Commit: rewrite.New, Parent: rewrite.Old})
 	}
-	for _, d := range decisions {
+	for _, d := range e.Decisions {
 		name := d.Environment + " " + d.Commit.Hash.String()
+		if d.Verdict == apply.Pending || !d.Accepted.IsZero() {
+			name += fmt.Sprint(" ", d.Verdict, d.Accepted)
+		}
 		if l.given[name] {
 			continue
 		}

@@ -1,6 +1,10 @@
 package apply
 
-import "github.com/trunkline/trunkline/gitsync"
+import (
+	"maps"
+
+	"github.com/trunkline/trunkline/gitsync"
+)
 
 // recall remembers what the log knows, oldest first.
 //
@@ -11,15 +15,20 @@ import "github.com/trunkline/trunkline/gitsync"
 func recall(log []Remembered) *memory {
 	r := &recollection{memory: newMemory(nil), heard: map[gitsync.Hash]*judged{}, waiting: map[gitsync.Hash][]gitsync.Hash{}}
 	for _, one := range log {
-		if one.Environment == "" {
+		switch {
+		case one.Accepted:
+			r.memory.accept(one.Commit)
+		case one.Environment == "":
 			r.rewrite(one)
-		} else {
+		default:
 			r.verdict(one)
 		}
 	}
 	if len(r.memory.order) == 0 {
 		r.memory.origin = r.began
 	}
+	maps.DeleteFunc(r.heard, func(h gitsync.Hash, _ *judged) bool { return r.memory.get(h) != nil })
+	r.memory.partial = r.heard
 	return r.memory
 }
 

@@ -2,9 +2,11 @@
 // to the log, and swaps what every environment serves.
 //
 // Make a [Reconciler] with [New], call [Reconciler.Start] to serve what the log remembers, and hand it the updates of the branch
-// with [Reconciler.Take], all from one goroutine. Whoever reads configuration does so through [Live], from any goroutine.
+// with [Reconciler.Take], while [Reconciler.Run] asks again about what is pending. Whoever reads configuration does so through
+// [Live], from any goroutine.
 //
-// A verdict depends on the chain of commits alone: not on how commits were batched, on restarts, or on what happens to be live.
+// A verdict depends on the chain of commits and the settings alone: not on how commits were batched, on restarts, or on what happens
+// to be live. Where it depends on the outside, the first definite answer is recorded and binds.
 // All that can fail happens before anything live is touched; the record is written before the swap.
 package apply
 
@@ -16,6 +18,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +38,10 @@ type Options struct {
 	Key value.Key
 	// Path is the folder of the config repo in the repository; "" is its root.
 	Path string
+	// Keys are those that may sign commits; nil for none.
+	Keys *gitsync.Keyring
+	// Validators are the operator's own checks.
+	Validators []compile.Validator
 	// LogRequired: nothing goes live before the log has taken its record.
 	LogRequired bool
 	// Observe is called on what is worth counting.
@@ -54,23 +61,27 @@ type Observer struct {
 	Swapped func(env string, v *Version)
 }
 
-// Reconciler judges commits and puts versions live. Its methods are for one goroutine, but for [Reconciler.Status].
+// Reconciler judges commits and puts versions live. Its methods may be called from any goroutine; one is at work at a time.
 type Reconciler struct {
-	o        Options
-	source   compile.Source
-	compiler *compile.Compiler
-	memory   *memory
-	tip      position
-	problems map[string][]compile.Problem // of the commit judged last, by the environment it is rejected in
-	status   atomic.Pointer[Status]
+	o      Options
+	source compile.Source
+	asks   chan struct{} // holds one token when something has become pending
+	status atomic.Pointer[Status]
 
-	incomplete bool // the start could not serve all that is remembered
+	mu         sync.Mutex // stands above all that follows
+	compiler   *compile.Compiler
+	memory     *memory
+	tip        position
+	problems   map[string][]compile.Problem // of the commit judged last, by the environment it is rejected in
+	waits      map[string]string            // by environment, what is pending waits for
+	incomplete bool                         // the start could not serve all that is remembered
 }
 
 // position is where judging stands after a commit.
 type position struct {
-	at    gitsync.Hash
-	valid map[string]*Version // by environment, the newest valid version: the baseline of the next commit, and what is live
+	at      gitsync.Hash
+	valid   map[string]*Version // by environment, the newest valid version: the baseline of the next commit, and what is live
+	waiting map[string]bool     // environments in which the commit is pending: what follows waits, too
 }
 
 // New makes a Reconciler that has judged nothing beyond what is remembered.
@@ -82,7 +93,7 @@ func New(o Options) *Reconciler {
 		o.Slog = slog.New(slog.DiscardHandler)
 	}
 	r := &Reconciler{
-		o: o, source: Source(o.Mirror), compiler: compile.New(o.Key), memory: recall(o.Remembered),
+		o: o, source: Source(o.Mirror), compiler: compile.New(o.Key), memory: recall(o.Remembered), asks: make(chan struct{}, 1),
 		tip: position{valid: map[string]*Version{}},
 	}
 	r.status.Store(&Status{})
@@ -90,11 +101,21 @@ func New(o Options) *Reconciler {
 }
 
 // Last is the commit judged last, from which following goes on; zero when there is none.
-func (r *Reconciler) Last() gitsync.Hash { return r.memory.last }
+func (r *Reconciler) Last() gitsync.Hash {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.memory.last
+}
 
 // Start serves, from the mirror alone, the newest valid version of each environment that the log remembers. What cannot be
 // served is told by the error; the rest is live all the same.
 func (r *Reconciler) Start(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.start(ctx)
+}
+
+func (r *Reconciler) start(ctx context.Context) error {
 	if r.memory.last.IsZero() {
 		return nil
 	}
@@ -104,12 +125,15 @@ func (r *Reconciler) Start(ctx context.Context) error {
 		r.problems = problems
 	}
 	r.settle(p, CauseStart)
+	r.askAgain()
 	return err
 }
 
 // Take judges what is new on the branch and puts it live. An error means that nothing was changed, and that the same update is to
 // be handed over again.
 func (r *Reconciler) Take(ctx context.Context, u gitsync.Update) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if err := r.recover(ctx); err != nil {
 		return err
 	}
@@ -119,7 +143,7 @@ func (r *Reconciler) Take(ctx context.Context, u gitsync.Update) error {
 	}
 	for _, c := range b.commits {
 		began := time.Now()
-		if err := b.judge(ctx, c); err != nil {
+		if err := b.judge(ctx, c, b.position.at, b.memory.bound(c.Hash, b.position.at)); err != nil {
 			return fmt.Errorf("judge %s: %w", c.Hash.Short(), err)
 		}
 		if r.o.Observe.Took != nil {
@@ -131,17 +155,18 @@ func (r *Reconciler) Take(ctx context.Context, u gitsync.Update) error {
 	if err != nil {
 		return err
 	}
-	if err := r.record(ctx, b.decisions, b.record); err != nil {
+	if err := r.record(ctx, Events{Rewrite: b.record, Decisions: b.decisions}); err != nil {
 		return err
 	}
 	b.memory.settle()
-	r.problems = problems
+	r.problems, r.waits = problems, b.waits
 	r.announce(b.decisions, b.rewrite)
 	cause := CauseCommit
 	if b.rewrite != nil {
 		cause = CauseRewrite
 	}
 	r.settle(b.position, cause)
+	r.askAgain()
 	return nil
 }
 
@@ -152,7 +177,7 @@ func (r *Reconciler) recover(ctx context.Context) error {
 	}
 	_, err := r.o.Mirror.Commit(r.memory.last)
 	if err == nil {
-		err = r.Start(ctx)
+		err = r.start(ctx)
 	}
 	if errors.Is(err, gitsync.ErrNotFound) {
 		// The branch was rewritten while the mirror was lost, and what it held is gone: what is new is judged without it.
@@ -162,9 +187,9 @@ func (r *Reconciler) recover(ctx context.Context) error {
 	return err
 }
 
-// record takes decisions to the log. When it is not there in time the change goes live all the same, unless the log is required.
-func (r *Reconciler) record(ctx context.Context, decisions []Decision, rewrite *Rewrite) error {
-	if len(decisions) == 0 && rewrite == nil {
+// record takes events to the log. When it is not there in time the change goes live all the same, unless the log is required.
+func (r *Reconciler) record(ctx context.Context, e Events) error {
+	if e.empty() {
 		return nil
 	}
 	patient := ctx
@@ -173,7 +198,7 @@ func (r *Reconciler) record(ctx context.Context, decisions []Decision, rewrite *
 		patient, cancel = context.WithTimeout(ctx, logPatience)
 		defer cancel()
 	}
-	err := r.o.Log.Record(patient, decisions, rewrite)
+	err := r.o.Log.Record(patient, e)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -226,6 +251,9 @@ func (r *Reconciler) announce(decisions []Decision, rewrite *Rewrite) {
 		if r.o.Observe.Judged != nil {
 			r.o.Observe.Judged(d.Environment, d.Verdict)
 		}
+		if d.Verdict == Pending && d.Waiting != "" {
+			r.o.Slog.Warn("pending", "component", "apply", "env", d.Environment, "commit", d.Commit.Hash.Short(), "err", d.Waiting)
+		}
 		if d.Verdict == Rejected {
 			r.o.Slog.Warn("rejected", "component", "apply", "env", d.Environment, "commit", d.Commit.Hash.Short(),
 				"author", d.Commit.Author.Name, "problem", firstError(d.Problems))
@@ -244,6 +272,9 @@ func firstError(problems []compile.Problem) string {
 // restore compiles the newest valid versions at a commit that was judged before.
 func (r *Reconciler) restore(ctx context.Context, at gitsync.Hash) (position, error) {
 	p := position{at: at, valid: map[string]*Version{}}
+	if known := r.memory.get(at); known != nil {
+		p.waiting = known.waiting()
+	}
 	byCommit := map[gitsync.Hash][]string{}
 	for env, h := range r.memory.newestValid(at) {
 		byCommit[h] = append(byCommit[h], env)
@@ -318,14 +349,17 @@ type against func(c gitsync.Commit, tree gitsync.Hash) compile.Against
 // settled is for commits that were judged before: what was valid stays so.
 func settled(baselines compile.Baselines) against {
 	return func(gitsync.Commit, gitsync.Hash) compile.Against {
-		return compile.Against{Baselines: baselines, Settled: true}
+		return compile.Against{Baselines: baselines, Settled: compile.AllSettled}
 	}
 }
 
 // after is for judging a commit that follows another, whose newest valid versions are its baselines.
-func (m *memory) after(parent gitsync.Hash, valid map[string]*Version) against {
+func (r *Reconciler) after(m *memory, parent gitsync.Hash, valid map[string]*Version) against {
 	return func(c gitsync.Commit, tree gitsync.Hash) compile.Against {
-		a := compile.Against{Baselines: compile.Baselines{}, Rollback: map[string]bool{}, Commit: described(c)}
+		rules := &compliance{Reconciler: r, memory: m, head: c, parent: parent, tree: tree, valid: valid}
+		a := compile.Against{
+			Baselines: compile.Baselines{}, Rollback: map[string]bool{}, Commit: Describe(c), ID: c.Hash.String(), Comply: rules.comply,
+		}
 		for env, v := range valid {
 			a.Baselines[env] = v.Snapshot
 			a.Rollback[env] = !m.rollback(parent, tree, env).IsZero()
@@ -334,8 +368,8 @@ func (m *memory) after(parent gitsync.Hash, valid map[string]*Version) against {
 	}
 }
 
-// described is a commit as policies see it. Authors are what the commit claims.
-func described(c gitsync.Commit) *value.Value {
+// Describe is a commit as policies see it. Authors are what the commit claims.
+func Describe(c gitsync.Commit) *value.Value {
 	coAuthors := make([]string, len(c.CoAuthors))
 	for i, p := range c.CoAuthors {
 		coAuthors[i] = p.Email

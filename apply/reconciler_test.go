@@ -337,7 +337,7 @@ func TestChangesHoldKeyedDigestsAlone(t *testing.T) {
 // stuckLog does not answer until it is let go.
 type stuckLog struct{ free chan struct{} }
 
-func (l stuckLog) Record(ctx context.Context, _ []apply.Decision, _ *apply.Rewrite) error {
+func (l stuckLog) Record(ctx context.Context, _ apply.Events) error {
 	select {
 	case <-l.free:
 		return nil

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -21,7 +22,15 @@ type Status struct {
 type EnvironmentStatus struct {
 	Name    string
 	Live    *Version // nil when nothing is
-	Blocked *Blocked // nil when the newest commit is live
+	Blocked *Blocked // nil unless the newest commit is rejected
+	Pending *Waiting // nil unless the newest commit is pending
+}
+
+// Waiting tells of the oldest commit that is pending. What follows it waits for its verdict.
+type Waiting struct {
+	Commit gitsync.Commit
+	Since  time.Time
+	For    string // what could not tell yet; empty right after a start
 }
 
 // Blocked tells of the newest commit, which is rejected.
@@ -54,6 +63,9 @@ func (r *Reconciler) updateStatus(p position) {
 		if head != nil && head.environments[env].verdict == Rejected {
 			e.Blocked = r.blocked(p, env)
 		}
+		if head != nil && head.environments[env].verdict == Pending {
+			e.Pending = r.pending(p, env)
+		}
 		s.Environments = append(s.Environments, e)
 	}
 	r.status.Store(s)
@@ -75,6 +87,19 @@ func (r *Reconciler) blocked(p position, env string) *Blocked {
 	return b
 }
 
+// pending describes the oldest commit of the chain that waits.
+func (r *Reconciler) pending(p position, env string) *Waiting {
+	w := &Waiting{For: r.waits[env]}
+	oldest := p.at
+	for at, c := p.at, r.memory.get(p.at); c != nil && c.environments[env].verdict == Pending; at, c = c.parent, r.memory.get(c.parent) {
+		oldest, w.Since = at, c.environments[env].at
+	}
+	if c, err := r.o.Mirror.Commit(oldest); err == nil {
+		w.Commit = c
+	}
+	return w
+}
+
 // refusals are the problems of a judged commit by the environment it is rejected in, found by judging it once more.
 func (r *Reconciler) refusals(ctx context.Context, p position) (map[string][]compile.Problem, error) {
 	head := r.memory.get(p.at)
@@ -91,14 +116,25 @@ func (r *Reconciler) refusals(ctx context.Context, p position) (map[string][]com
 	if len(rejected) == 0 {
 		return found, nil
 	}
-	result, _, err := r.compile(ctx, p.at, r.memory.after(head.parent, p.valid))
+	result, _, err := r.compile(ctx, p.at, r.after(r.memory, head.parent, p.valid))
 	if err != nil {
 		return nil, err
 	}
 	for _, env := range rejected {
-		found[env] = touching(result.Problems, env)
+		if found[env] = touching(result.Problems, env); result.Valid(env) {
+			found[env] = []compile.Problem{rejectedBefore(env, p.at)}
+		}
 	}
 	return found, nil
+}
+
+// rejectedBefore stands for problems that are not found again: validators are asked once, and settings may have changed.
+func rejectedBefore(env string, commit gitsync.Hash) compile.Problem {
+	return compile.Problem{
+		Stage: compile.StageValidators, Severity: compile.Error, Environments: []string{env}, Rule: "rejectedBefore",
+		Message: "the commit was rejected before this start, by a validator or under other settings",
+		Hint:    fmt.Sprintf("the record of %s tells why (GET /v1/versions); a new commit is judged anew", commit.Short()),
+	}
 }
 
 // refusals are the problems of the commit judged last.

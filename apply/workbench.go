@@ -16,6 +16,8 @@ import (
 // without a log. All edits together are judged like one commit on top of what was there at first. Its methods are for one
 // goroutine, but for [Workbench.Status].
 type Workbench struct {
+	dir       string
+	files     *compile.WorkingTree
 	live      *Live
 	compiler  *compile.Compiler
 	baselines compile.Baselines
@@ -24,9 +26,12 @@ type Workbench struct {
 	status    atomic.Pointer[Status]
 }
 
-// NewWorkbench makes a Workbench that has judged nothing yet.
-func NewWorkbench(live *Live, key value.Key) *Workbench {
-	w := &Workbench{live: live, compiler: compile.New(key), baselines: compile.Baselines{}, valid: map[string]*Version{}}
+// NewWorkbench makes a Workbench for a directory that has judged nothing yet.
+func NewWorkbench(dir string, live *Live, key value.Key) *Workbench {
+	w := &Workbench{
+		dir: dir, files: compile.NewWorkingTree(dir), live: live, compiler: compile.New(key),
+		baselines: compile.Baselines{}, valid: map[string]*Version{},
+	}
 	w.status.Store(&Status{})
 	return w
 }
@@ -34,14 +39,22 @@ func NewWorkbench(live *Live, key value.Key) *Workbench {
 // Status tells where judging stands. It may be called from any goroutine.
 func (w *Workbench) Status() *Status { return w.status.Load() }
 
-// Judge looks at the directory and puts what is valid live. The result is nil when nothing has changed since the last look.
-func (w *Workbench) Judge(ctx context.Context, dir string) (*compile.Result, error) {
-	source, tree, err := compile.ReadDirectory(dir)
-	if err != nil || tree == w.tree {
-		return nil, err
+// Folders are those that the last look went through; none after an error.
+func (w *Workbench) Folders() []string { return w.files.Folders() }
+
+// Judge looks at the directory and puts what is valid live. The result is nil when nothing has changed since the last look; after an
+// error everything is read again. [compile.ErrGone] is the error of a look during which something was saved.
+func (w *Workbench) Judge(ctx context.Context) (*compile.Result, error) {
+	source, tree, err := w.files.Read()
+	if err == nil && tree == w.tree {
+		return nil, nil
 	}
-	result, err := w.compiler.Compile(ctx, source, tree, compile.Against{Baselines: w.baselines})
+	var result *compile.Result
+	if err == nil {
+		result, err = w.compiler.Compile(ctx, source, tree, compile.Against{Baselines: w.baselines})
+	}
 	if err != nil {
+		w.tree, w.files = compile.Hash{}, compile.NewWorkingTree(w.dir)
 		return nil, err
 	}
 	w.tree = tree

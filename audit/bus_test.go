@@ -167,7 +167,7 @@ func record(t *testing.T, log *audit.Log, decisions []apply.Decision, rewrite *a
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if err := log.Record(ctx, decisions, rewrite); err != nil {
+	if err := log.Record(ctx, apply.Events{Decisions: decisions, Rewrite: rewrite}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,5 +1,5 @@
 // Package audit is the log of what was decided: one record for each commit and environment, one for a rewritten history, one for
-// changed settings.
+// what an operator accepted, one for changed settings.
 //
 // [Open] reads what the log holds; [Log.Run] then stores what [Log.Record] is given. Records are stored in the order they were
 // given, each once, however often the program restarts or the bus does not answer: a record's name is derived from what it tells,
@@ -141,6 +141,8 @@ func (l *Log) remember(r *Record, place uint64) {
 	case KindRewrite:
 		l.remembered = append(l.remembered, apply.Remembered{Commit: r.Rewrite.New, Parent: r.Rewrite.Old})
 		l.after = r.Rewrite.After
+	case KindAcceptance:
+		l.remembered = append(l.remembered, apply.Remembered{Commit: r.Acceptance.Commit, Accepted: true})
 	case KindCommit:
 		l.remembered = append(l.remembered, apply.Remembered{
 			Commit: r.Commit, Parent: required(r.Parent), Tree: r.Tree, Environment: r.Environment,
@@ -157,14 +159,17 @@ func (l *Log) Remembered() []apply.Remembered {
 	return r
 }
 
-// Record stores decisions and, before them, the rewritten history that led to them. It returns when all of it is on disk; when
-// ctx ends before, Run goes on to store it.
-func (l *Log) Record(ctx context.Context, decisions []apply.Decision, rewrite *apply.Rewrite) error {
+// Record stores events, in the order of their fields. It returns when all of it is on disk; when ctx ends before, Run goes on to
+// store it.
+func (l *Log) Record(ctx context.Context, e apply.Events) error {
 	var records []*Record
-	if rewrite != nil {
-		records = append(records, rewriteRecord(rewrite, l.next()))
+	if e.Rewrite != nil {
+		records = append(records, rewriteRecord(e.Rewrite, l.next()))
 	}
-	for _, d := range decisions {
+	if e.Acceptance != nil {
+		records = append(records, acceptanceRecord(e.Acceptance))
+	}
+	for _, d := range e.Decisions {
 		records = append(records, commitRecord(d))
 	}
 	return l.add(ctx, records)

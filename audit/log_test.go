@@ -71,7 +71,7 @@ func TestRewritesBackAndForth(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, m := range []*apply.Rewrite{moved(1, 2), moved(2, 1), moved(1, 2)} {
-		if err := log.Record(ended, nil, m); !errors.Is(err, context.Canceled) {
+		if err := log.Record(ended, apply.Events{Rewrite: m}); !errors.Is(err, context.Canceled) {
 			t.Fatalf("error %v", err)
 		}
 	}
@@ -92,7 +92,7 @@ func TestRecordOutlivesItsContext(t *testing.T) {
 	log := b.open()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if err := log.Record(ctx, twice(1), nil); !errors.Is(err, context.DeadlineExceeded) {
+	if err := log.Record(ctx, apply.Events{Decisions: twice(1)}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("error %v", err)
 	}
 	if n, since := log.Pending(); n != 2 || since.IsZero() {
@@ -111,7 +111,7 @@ func TestRecordOutlivesItsContext(t *testing.T) {
 	if err := log.Flush(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := log.Record(t.Context(), nil, nil); err != nil {
+	if err := log.Record(t.Context(), apply.Events{}); err != nil {
 		t.Errorf("nothing to record: %v", err)
 	}
 	expectStored(t, b, "01 prod", "01 staging")
@@ -124,7 +124,7 @@ func TestRunAgain(t *testing.T) {
 	log := b.open()
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	_ = log.Record(ended, twice(1), nil)
+	_ = log.Record(ended, apply.Events{Decisions: twice(1)})
 	if err := log.Run(ended); !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v", err)
 	}
@@ -145,7 +145,7 @@ func TestTheBusGoesAway(t *testing.T) {
 	b.close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := log.Record(ctx, twice(2), nil); !errors.Is(err, context.DeadlineExceeded) {
+	if err := log.Record(ctx, apply.Events{Decisions: twice(2)}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("error %v", err)
 	}
 	if n, since := log.Pending(); n != 2 || since.IsZero() {

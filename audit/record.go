@@ -15,9 +15,10 @@ type Kind string
 
 // The kinds of records.
 const (
-	KindCommit   Kind = "commit"   // a verdict: one for each commit and environment
-	KindRewrite  Kind = "rewrite"  // the branch left its old head
-	KindSettings Kind = "settings" // the server started with other settings
+	KindCommit     Kind = "commit"     // a verdict: one for each commit and environment, and one more where it was pending or asked again
+	KindRewrite    Kind = "rewrite"    // the branch left its old head
+	KindSettings   Kind = "settings"   // the server started with other settings
+	KindAcceptance Kind = "acceptance" // an operator accepted a commit that breaks the rules on commits
 )
 
 // Record is one entry of the log. Values never occur in it, only keyed digests.
@@ -29,8 +30,9 @@ type Record struct {
 	Truncated bool `json:"truncated,omitempty"`
 
 	*CommitRecord
-	Rewrite  *RewriteRecord    `json:"rewrite,omitempty"`
-	Settings map[string]string `json:"settings,omitempty"`
+	Rewrite    *RewriteRecord    `json:"rewrite,omitempty"`
+	Settings   map[string]string `json:"settings,omitempty"`
+	Acceptance *AcceptanceRecord `json:"acceptance,omitempty"`
 }
 
 // CommitRecord is what a record of [KindCommit] holds.
@@ -61,6 +63,23 @@ type CommitRecord struct {
 	ChangesTotal   int               `json:"changesTotal,omitempty"`
 	Reconstructed  bool              `json:"reconstructed,omitempty"` // written by a later start, at whose time
 	ClaimedAuthors bool              `json:"claimedAuthors"`          // authors are what the commit says; nobody has verified them
+	Signer         *Signer           `json:"signer,omitempty"`        // whose key signed it, by the keys of the server
+	Waiting        string            `json:"waiting,omitempty"`       // what a pending verdict waits for
+	Accepted       *gitsync.Hash     `json:"accepted,omitempty"`      // judged once more after an operator accepted this commit
+}
+
+// Signer is whose key signed a commit: what is verified, where an author is only claimed.
+type Signer struct {
+	Kind        string `json:"kind"` // ssh or pgp
+	Principal   string `json:"principal"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+// AcceptanceRecord is what a record of [KindAcceptance] holds.
+type AcceptanceRecord struct {
+	Commit gitsync.Hash `json:"commit"`
+	By     string       `json:"by"`
+	Reason string       `json:"reason"`
 }
 
 // RewriteRecord is what a record of [KindRewrite] holds.
@@ -111,7 +130,10 @@ func commitRecord(d apply.Decision) *Record {
 		Merged: persons(d.Commit.Merged), Committed: d.Commit.Committer.When, Subject: d.Commit.Subject,
 		Due: d.Due, Verdict: d.Verdict, Retired: d.Retired, Outcome: d.Outcome, Baseline: optional(d.Baseline), RollbackOf: optional(d.RollbackOf), Checksum: d.Checksum,
 		Problems: d.Problems, ProblemsTotal: len(d.Problems) + d.Omitted, Changes: d.Changes, ChangesTotal: len(d.Changes) + d.ChangesOmitted,
-		Reconstructed: d.Reconstructed, ClaimedAuthors: true,
+		Reconstructed: d.Reconstructed, ClaimedAuthors: true, Waiting: d.Waiting, Accepted: optional(d.Accepted),
+	}
+	if d.Signer != nil {
+		r.Signer = &Signer{d.Signer.Kind, d.Signer.Principal, d.Signer.Fingerprint}
 	}
 	if d.Commit.Message != d.Commit.Subject {
 		r.Message = d.Commit.Message
@@ -128,6 +150,10 @@ func rewriteRecord(w *apply.Rewrite, after uint64) *Record {
 	}}
 }
 
+func acceptanceRecord(a *apply.Acceptance) *Record {
+	return &Record{Version: 1, Kind: KindAcceptance, At: a.At, Acceptance: &AcceptanceRecord{a.Commit, a.By, clip(a.Reason)}}
+}
+
 // subject names a record for the bus. The bus keeps one message a subject, so a record cannot be written twice however often it
 // is sent.
 func (r *Record) subject() string {
@@ -136,6 +162,14 @@ func (r *Record) subject() string {
 		return fmt.Sprintf("%s.rewrite.%d.%s.%s", subjects, r.Rewrite.After, r.Rewrite.Old, r.Rewrite.New)
 	case KindSettings:
 		return fmt.Sprintf("%s.settings.%d", subjects, r.At.UnixNano())
+	case KindAcceptance:
+		return fmt.Sprintf("%s.acceptance.%s.%d", subjects, r.Acceptance.Commit, r.At.UnixNano())
+	}
+	switch {
+	case r.Verdict == apply.Pending:
+		return fmt.Sprintf("%s.pending.%s.%s", subjects, r.Environment, r.Commit)
+	case r.Accepted != nil:
+		return fmt.Sprintf("%s.accepted.%s.%s", subjects, r.Environment, r.Commit)
 	default:
 		return fmt.Sprintf("%s.commit.%s.%s", subjects, r.Environment, r.Commit)
 	}

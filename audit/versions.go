@@ -50,21 +50,56 @@ func (l *Log) Versions(ctx context.Context, before gitsync.Hash, limit int) (ver
 		versions[i].add(r)
 		return true
 	})
-	for _, v := range versions {
+	for i := range versions {
+		if err == nil {
+			err = l.complete(ctx, &versions[i])
+		}
+		v := versions[i]
 		slices.SortFunc(v.Records, func(a, b *Record) int { return strings.Compare(a.Environment, b.Environment) })
 	}
 	return versions, more, err
 }
 
-// add puts a record among those of the version. One that waits may be stored meanwhile, or stored long since and about to be
-// refused: what is stored counts, and comes last.
+// add puts an older record among those of the version. What counts of an environment is its newest one. One that waits may be stored
+// meanwhile, or stored long since and about to be refused: what is stored counts, and comes last.
 func (v *Version) add(r *Record) {
 	i := slices.IndexFunc(v.Records, func(have *Record) bool { return have.Environment == r.Environment })
-	if i < 0 {
+	switch {
+	case i < 0:
 		v.Records = append(v.Records, r)
-		return
+	case v.Records[i].subject() == r.subject():
+		v.Records[i] = r
 	}
-	v.Records[i] = r
+}
+
+// complete adds the records of a version that was pending in some environments and decided there later than in the others.
+func (l *Log) complete(ctx context.Context, v *Version) error {
+	late := slices.ContainsFunc(v.Records, func(r *Record) bool { return len(v.Records) < r.Due })
+	if !late {
+		return nil
+	}
+	info, err := l.stream.Info(ctx, jetstream.WithSubjectFilter(fmt.Sprintf("%s.*.*.%s", subjects, v.Commit)))
+	if err != nil {
+		return fmt.Errorf("read the audit log: %w", err)
+	}
+	var places []uint64
+	found := map[uint64]*Record{}
+	for subject := range info.State.Subjects {
+		m, err := l.stream.GetLastMsgForSubject(ctx, subject)
+		if err != nil {
+			return fmt.Errorf("read the audit log: %w", err)
+		}
+		var r Record
+		if err := json.Unmarshal(m.Data, &r); err != nil {
+			return fmt.Errorf("read record %d: %w", m.Sequence, err)
+		}
+		places, found[m.Sequence] = append(places, m.Sequence), &r
+	}
+	slices.Sort(places)
+	for _, place := range slices.Backward(places) {
+		v.add(found[place])
+	}
+	return nil
 }
 
 // ErrUnknown is reported for a commit that the log does not hold.
@@ -79,6 +114,9 @@ func (l *Log) place(ctx context.Context, commit gitsync.Hash) (uint64, error) {
 		return 0, nil
 	}
 	m, err := l.stream.GetLastMsgForSubject(ctx, fmt.Sprintf("%s.commit.*.%s", subjects, commit))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		m, err = l.stream.GetLastMsgForSubject(ctx, fmt.Sprintf("%s.pending.*.%s", subjects, commit))
+	}
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return 0, ErrUnknown

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,7 +62,7 @@ func TestVersions(t *testing.T) {
 	cancel()
 	again := decided(4, "prod")
 	again.Reconstructed = true
-	_ = log.Record(ended, append([]apply.Decision{again}, twice(5)...), nil)
+	_ = log.Record(ended, apply.Events{Decisions: append([]apply.Decision{again}, twice(5)...)})
 	expectVersions(t, log, gitsync.Hash{}, 2, "05 prod staging; 04 prod staging", true)
 	expectVersions(t, log, hash(5), 1, "04 prod staging", true)
 	versions, _, err := log.Versions(t.Context(), hash(5), 1)
@@ -82,7 +83,7 @@ func TestVersionsAreAtMostSoMany(t *testing.T) {
 	for i := range audit.MaxVersions + 1 {
 		d := decided(1, "prod")
 		d.Commit.Hash = gitsync.Hash{1, byte(i), byte(i >> 8)}
-		_ = log.Record(ended, []apply.Decision{d}, nil)
+		_ = log.Record(ended, apply.Events{Decisions: []apply.Decision{d}})
 	}
 	versions, more, err := log.Versions(t.Context(), gitsync.Hash{}, 100_000)
 	if err != nil || len(versions) != audit.MaxVersions || !more {
@@ -101,11 +102,59 @@ func TestPendingIsBounded(t *testing.T) {
 	for i := range many {
 		many[i] = apply.Decision{Environment: fmt.Sprint("e", i)}
 	}
-	_ = log.Record(ended, many, nil)
-	if err := log.Record(t.Context(), twice(1), nil); err != audit.ErrFull {
+	_ = log.Record(ended, apply.Events{Decisions: many})
+	if err := log.Record(t.Context(), apply.Events{Decisions: twice(1)}); err != audit.ErrFull {
 		t.Errorf("error %v, want %v", err, audit.ErrFull)
 	}
 	if n, _ := log.Pending(); n != audit.MaxPending {
 		t.Errorf("%d wait", n)
+	}
+}
+
+// A commit that was pending in one environment is told whole, by its last verdicts, also where those came much later.
+func TestVersionsThatWerePending(t *testing.T) {
+	t.Parallel()
+	b := openBus(t, t.TempDir())
+	log, _ := b.running()
+	waits := decided(1, "prod")
+	waits.Verdict, waits.Outcome, waits.Waiting = apply.Pending, "", "no answer"
+	record(t, log, []apply.Decision{waits, decided(1, "staging")}, nil)
+	record(t, log, twice(2), nil)
+	expectVerdictOf := func(env string, want apply.Verdict) {
+		t.Helper()
+		versions, _, err := log.Versions(t.Context(), hash(2), 1)
+		if err != nil || len(versions) != 1 || len(versions[0].Records) != 2 {
+			t.Fatalf("versions %+v, %v", versions, err)
+		}
+		for _, r := range versions[0].Records {
+			if r.Environment == env && r.Verdict != want {
+				t.Errorf("%s is %s, want %s", env, r.Verdict, want)
+			}
+		}
+	}
+	expectVerdictOf("prod", apply.Pending)
+	refused := decided(1, "prod")
+	refused.Verdict = apply.Rejected
+	record(t, log, []apply.Decision{refused}, nil)
+	versions, _, err := log.Versions(t.Context(), gitsync.Hash{}, 1)
+	if err != nil || versions[0].Commit != hash(1) || len(versions[0].Records) != 2 || versions[0].Records[0].Verdict != apply.Rejected {
+		t.Errorf("versions %+v, %v", versions, err)
+	}
+
+	accepted := decided(1, "prod")
+	accepted.Accepted, accepted.Signer = hash(1), &gitsync.Signer{Kind: "ssh", Principal: "ada", Fingerprint: "SHA256:x"}
+	err = log.Record(t.Context(), apply.Events{
+		Acceptance: &apply.Acceptance{Commit: hash(1), By: "grace", Reason: "pairing", At: epoch}, Decisions: []apply.Decision{accepted},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions, _, err = log.Versions(t.Context(), gitsync.Hash{}, 1)
+	if err != nil || versions[0].Records[0].Verdict != apply.Valid || versions[0].Records[0].Signer.Principal != "ada" {
+		t.Errorf("versions %+v, %v", versions, err)
+	}
+	again := b.open().Remembered()
+	if want := (apply.Remembered{Commit: hash(1), Accepted: true}); !slices.Contains(again, want) {
+		t.Errorf("the acceptance is not remembered: %+v", again)
 	}
 }

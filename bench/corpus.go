@@ -41,7 +41,8 @@ func writeCorpus(dir string) error {
 
 const corpusPolicies = 50
 
-// writeGuardedCorpus writes the same with a schema for every file and 50 policies, half of them over changes.
+// writeGuardedCorpus writes the same with a schema for every file, all of which refer to one more, and 50 policies, half of them over
+// changes.
 func writeGuardedCorpus(dir string) error {
 	if err := writeCorpus(dir); err != nil {
 		return err
@@ -50,6 +51,9 @@ func writeGuardedCorpus(dir string) error {
 		if err := write(dir, fmt.Sprintf("schemas/services/svc%03d.schema.json", i), serviceSchema); err != nil {
 			return err
 		}
+	}
+	if err := write(dir, sharedSchemaFile, sharedSchema(0)); err != nil {
+		return err
 	}
 	var policies strings.Builder
 	policies.WriteString("policies:\n")
@@ -68,13 +72,23 @@ const serviceSchema = `{
   "properties": {
     "name": {"type": "string", "pattern": "^svc[0-9]+$"}, "revision": {"type": "integer", "minimum": 0},
     "limits": {"type": "object", "properties": {"cpu": {"type": "integer", "minimum": 1}, "memory": {"type": "string"}}},
-    "endpoints": {"type": "object", "additionalProperties": {"type": "object", "properties": {
-      "url": {"type": "string"}, "timeout": {"type": "string", "pattern": "^[0-9]+ms$"}, "retries": {"type": "integer", "maximum": 10},
-      "weight": {"type": "number", "minimum": 0}, "enabled": {"type": "boolean"},
-      "headers": {"type": "object", "additionalProperties": {"type": "string"}}, "tags": {"type": "array", "items": {"type": "string"}}}}}
+    "endpoints": {"type": "object", "additionalProperties": {"$ref": "../endpoint.json"}}
   }
 }
 `
+
+const sharedSchemaFile = "schemas/endpoint.json"
+
+// sharedSchema is what all schemas refer to, in its n-th version.
+func sharedSchema(n int) string {
+	return fmt.Sprintf(`{
+  "type": "object", "properties": {
+    "url": {"type": "string"}, "timeout": {"type": "string", "pattern": "^[0-9]+ms$"}, "retries": {"type": "integer", "maximum": %d},
+    "weight": {"type": "number", "minimum": 0}, "enabled": {"type": "boolean"},
+    "headers": {"type": "object", "additionalProperties": {"type": "string"}}, "tags": {"type": "array", "items": {"type": "string"}}}
+}
+`, 10+n)
+}
 
 func corpusFile(i int) string { return fmt.Sprintf("config/services/svc%03d.yaml", i) }
 

@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	secret       = "a secret of the benchmark"
-	pushPatience = 30 * time.Second
+	secret          = "a secret of the benchmark"
+	arrivalPatience = 30 * time.Second
 )
 
 // remote is a bare repository served over smart HTTP, and a work tree that pushes to it.
@@ -141,10 +141,29 @@ func (s *suite) largeRepo(ctx context.Context, pushes int) error {
 
 // pushes times, for each push, from its announcement until a client has it.
 func (s *suite) pushes(ctx context.Context, p *process, r *remote, n int) ([]float64, error) {
+	return s.arrivals(ctx, p, "services.*.revision", n, func(i int) (time.Time, error) {
+		file := filepath.Join(r.work, filepath.FromSlash(corpusFile(i*37%corpusFiles)))
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if err := os.WriteFile(file, []byte(nextRevision(string(text), i)), 0o644); err != nil {
+			return time.Time{}, err
+		}
+		if err := r.push(ctx, fmt.Sprintf("Change %d", i)); err != nil {
+			return time.Time{}, err
+		}
+		began := time.Now()
+		return began, announce(ctx, p.url, r.url())
+	})
+}
+
+// arrivals makes changes one after the other and times each, in milliseconds, from when it says that it began until a client has it.
+func (s *suite) arrivals(ctx context.Context, p *process, pattern string, n int, change func(i int) (began time.Time, err error)) ([]float64, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	arrived := make(chan time.Time, 1)
 	c, err := client.New(client.Options{
-		URL: p.url, Env: "prod", Patterns: []string{"services.*.revision"}, Name: "bench",
+		URL: p.url, Env: "prod", Patterns: []string{pattern}, Name: "bench",
 		OnEvent: func(e client.Event) {
 			if e.Kind == client.Delta {
 				arrived <- time.Now()
@@ -166,26 +185,15 @@ func (s *suite) pushes(ctx context.Context, p *process, r *remote, n int) ([]flo
 	}
 	var times []float64
 	for i := range n {
-		file := filepath.Join(r.work, filepath.FromSlash(corpusFile(i*37%corpusFiles)))
-		text, err := os.ReadFile(file)
+		began, err := change(i)
 		if err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(file, []byte(nextRevision(string(text), i)), 0o644); err != nil {
-			return nil, err
-		}
-		if err := r.push(ctx, fmt.Sprintf("Change %d", i)); err != nil {
-			return nil, err
-		}
-		began := time.Now()
-		if err := announce(ctx, p.url, r.url()); err != nil {
 			return nil, err
 		}
 		select {
 		case at := <-arrived:
 			times = append(times, float64(at.Sub(began))/1e6)
-		case <-time.After(pushPatience):
-			return nil, fmt.Errorf("push %d did not arrive within %s", i, pushPatience)
+		case <-time.After(arrivalPatience):
+			return nil, fmt.Errorf("change %d did not arrive within %s", i, arrivalPatience)
 		}
 	}
 	return times, nil

@@ -8,8 +8,10 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -26,6 +28,8 @@ import (
 )
 
 const (
+	maxExplanation = 4 << 10 // bytes of a refusal
+
 	maxMessage = 64 << 20         // bytes of one message of the server
 	silence    = 70 * time.Second // without a word, after which the connection counts as dead
 	firstRetry = 200 * time.Millisecond
@@ -45,6 +49,8 @@ type Options struct {
 	Env string
 	// Patterns select the values; none means all.
 	Patterns []string
+	// Token returns the credential; it is asked before each connection, so that a rotated one is taken up. Nil: none is sent.
+	Token func() (string, error)
 	// Name and Version tell the server who asks.
 	Name, Version string
 	// OnEvent is called from Run's goroutine for whatever happens, in order. It may be nil.
@@ -200,9 +206,13 @@ func (c *Client) follow(ctx context.Context) error {
 	dialer := websocket.Dialer{
 		Proxy: http.ProxyFromEnvironment, HandshakeTimeout: dialTime, Subprotocols: []string{wire.Subprotocol}, ReadBufferSize: 4096,
 	}
-	ws, answer, err := dialer.DialContext(ctx, c.url, nil)
+	header, err := c.credential()
 	if err != nil {
-		return dialError(err, answer)
+		return err
+	}
+	ws, answer, err := dialer.DialContext(ctx, c.url, header)
+	if err != nil {
+		return c.dialError(err, answer)
 	}
 	defer ws.Close()
 	stop := context.AfterFunc(ctx, func() { _ = ws.Close() })
@@ -236,15 +246,46 @@ func send(ws *websocket.Conn, m wire.Client) error {
 	return ws.WriteMessage(websocket.TextMessage, wire.Encode(m))
 }
 
-func dialError(err error, answer *http.Response) error {
+func (c *Client) credential() (http.Header, error) {
+	if c.o.Token == nil {
+		return nil, nil
+	}
+	token, err := c.o.Token()
+	if err != nil {
+		return nil, fmt.Errorf("token: %w", err)
+	}
+	return http.Header{"Authorization": {"Bearer " + token}}, nil
+}
+
+// dialError tells why there is no connection. A token that was good may be replaced by its next: then connecting again is of use.
+func (c *Client) dialError(err error, answer *http.Response) error {
 	if answer == nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer answer.Body.Close()
-	if code := answer.StatusCode; code == http.StatusForbidden || code == http.StatusUnauthorized || code == http.StatusMisdirectedRequest {
-		return fmt.Errorf("%w: it answers %s", ErrRefused, answer.Status)
+	why := explanation(answer)
+	switch answer.StatusCode {
+	case http.StatusUnauthorized:
+		if c.o.Token != nil && c.state.Load() != nil {
+			return fmt.Errorf("connect: %s", why)
+		}
+		fallthrough
+	case http.StatusForbidden, http.StatusMisdirectedRequest:
+		return fmt.Errorf("%w: %s", ErrRefused, why)
 	}
-	return fmt.Errorf("connect: the server answers %s", answer.Status)
+	return fmt.Errorf("connect: %s", why)
+}
+
+// explanation is what the server says of its refusal.
+func explanation(answer *http.Response) string {
+	var body struct {
+		Error struct{ Message, Hint string }
+	}
+	data, _ := io.ReadAll(io.LimitReader(answer.Body, maxExplanation))
+	if json.Unmarshal(data, &body) != nil || body.Error.Message == "" {
+		return "the server answers " + answer.Status
+	}
+	return strings.TrimSuffix(body.Error.Message+"; "+body.Error.Hint, "; ")
 }
 
 func closeError(err error) error {

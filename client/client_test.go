@@ -17,6 +17,7 @@ import (
 	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
 
+	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/client"
 	"github.com/trunkline/trunkline/client/wire"
 	"github.com/trunkline/trunkline/notify"
@@ -41,7 +42,7 @@ func serve(t *testing.T, live notify.Live, addr string) *hub {
 	}
 	h := notify.New(notify.Options{Live: live})
 	mux := http.NewServeMux()
-	mux.Handle("/v1/stream", h)
+	mux.Handle("/v1/stream", access.NewGuard(access.GuardOptions{}).Wrap(h))
 	srv := httptest.NewUnstartedServer(mux)
 	_ = srv.Listener.Close()
 	srv.Listener = notify.Listen(l)

@@ -29,7 +29,8 @@ type Commit struct {
 	Message string
 }
 
-func newCommit(c *object.Commit) Commit {
+// CommitOf is a commit of any repository as a mirror would tell of it, but for Merged.
+func CommitOf(c *object.Commit) Commit {
 	message := clean(c.Message, maxMessage)
 	out := Commit{
 		Hash:      Hash(c.Hash),
@@ -47,14 +48,13 @@ func newCommit(c *object.Commit) Commit {
 }
 
 func person(s object.Signature) Person {
-	return Person{Name: oneLine(s.Name, maxName), Email: oneLine(s.Email, maxName), When: s.When}
+	return Person{Name: oneLine(strings.Map(visible, s.Name), maxName), Email: oneLine(strings.Map(visible, s.Email), maxName), When: s.When}
 }
 
 func clean(text string, limit int) string {
 	return strings.ToValidUTF8(truncate(text, limit), "\uFFFD")
 }
 
-// subject is what git log --format=%s shows: the lines up to the first empty one, joined.
 // visible drops characters that turn the direction of text: they could make a line say something else than it holds.
 func visible(r rune) rune {
 	if unicode.Is(unicode.Bidi_Control, r) {
@@ -63,6 +63,7 @@ func visible(r rune) rune {
 	return r
 }
 
+// subject is what git log --format=%s shows: the lines up to the first empty one, joined.
 func subject(message string) string {
 	first, _, _ := strings.Cut(strings.TrimLeftFunc(message, unicode.IsSpace), "\n\n")
 	return oneLine(strings.Map(visible, first), maxSubject)

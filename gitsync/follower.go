@@ -27,6 +27,7 @@ type Follower struct {
 	head    atomic.Pointer[Hash]
 	hints   chan struct{}
 	running atomic.Bool
+	levels  levels
 
 	// Run's goroutine alone uses these.
 	generation int

@@ -76,7 +76,7 @@ func (s *store) full(h Hash) (Commit, error) {
 	if err != nil {
 		return Commit{}, err
 	}
-	c := newCommit(raw)
+	c := CommitOf(raw)
 	if len(c.Parents) > 1 {
 		if c.Merged, err = s.merged(c.Parents); err != nil {
 			return Commit{}, fmt.Errorf("authors merged by %s: %w", h.Short(), err)

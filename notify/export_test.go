@@ -4,13 +4,14 @@ import (
 	"net"
 	"time"
 
+	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/value"
 )
 
 // Limits are the limits a test may change.
 type Limits struct {
-	Sessions, Views                                                int
-	Hello, Write, Ping, Silence, Linger, GoawayLeast, GoawaySpread time.Duration
+	Sessions, Views                                                             int
+	Hello, Write, Ping, Silence, Linger, GoawayLeast, GoawaySpread, RenewSpread time.Duration
 }
 
 // NewLimited makes a Hub with changed limits.
@@ -18,12 +19,12 @@ func NewLimited(o Options, change func(*Limits)) *Hub {
 	h := New(o)
 	l := Limits(h.limits.exported())
 	change(&l)
-	h.limits = limits{l.Sessions, l.Views, l.Hello, l.Write, l.Ping, l.Silence, l.Linger, l.GoawayLeast, l.GoawaySpread}
+	h.limits = limits{l.Sessions, l.Views, l.Hello, l.Write, l.Ping, l.Silence, l.Linger, l.GoawayLeast, l.GoawaySpread, l.RenewSpread}
 	return h
 }
 
 func (l limits) exported() Limits {
-	return Limits{l.sessions, l.views, l.hello, l.write, l.ping, l.silence, l.linger, l.goawayLeast, l.goawaySpread}
+	return Limits{l.sessions, l.views, l.hello, l.write, l.ping, l.silence, l.linger, l.goawayLeast, l.goawaySpread, l.renewSpread}
 }
 
 // Views counts the views of a Hub.
@@ -39,8 +40,12 @@ func (h *Hub) First(env string, patterns []string, cursor string) any {
 	if err != nil {
 		panic(err)
 	}
+	grant, err := access.NewGrant([]string{"*"}, []string{"**"}, access.History)
+	if err != nil {
+		panic(err)
+	}
 	h.mu.Lock()
-	v, recent := h.views[viewKey(env, parsed)], h.recent[env]
+	v, recent := h.views[sight{env, grant, parsed}.key()], h.recent[env]
 	h.mu.Unlock()
 	f, _ := v.first(cursor, recent)
 	return f.message

@@ -1,7 +1,7 @@
 // Package notify brings every connected client from what it has to what is live.
 //
-// A [Hub] is an http.Handler for the stream; [Hub.Run] delivers until its context ends. Sessions with the same environment and
-// patterns share one view, whose frames are encoded once. A session has no queue: it is brought from the state it has to the
+// A [Hub] is an http.Handler for the stream, behind a guard of package access; [Hub.Run] delivers until its context ends. Sessions
+// that may see the same, and ask for the same, share one view, whose frames are encoded once. A session has no queue: it is brought from the state it has to the
 // newest one in a single step, however many versions lie between. Writes never wait for a client, so a slow one delays nobody but
 // itself; one that reads nothing for 30 s is closed.
 package notify
@@ -20,6 +20,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/client/wire"
 	"github.com/trunkline/trunkline/value"
@@ -39,6 +40,8 @@ type Live interface {
 type Options struct {
 	Live    Live
 	Observe Observer
+	// Guard bounds the sessions and patterns of a caller; nil for no bounds but the Hub's own.
+	Guard *access.Guard
 }
 
 // Observer holds hooks for metrics. Any may be nil. They are called from many goroutines and must not block.
@@ -189,8 +192,15 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the client must name the subprotocol "+wire.Subprotocol, http.StatusBadRequest)
 		return
 	}
-	s := &session{hub: h, slot: uint8(rand.UintN(256))}
+	s := &session{hub: h, who: access.FromContext(r.Context()), slot: uint8(rand.UintN(256))}
+	if refused := s.admit(r); refused != nil {
+		refused.Write(w)
+		return
+	}
 	if full := h.enter(s); full != nil {
+		if s.room != nil {
+			s.room.Leave()
+		}
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, full.Error(), http.StatusServiceUnavailable)
 		return
@@ -228,12 +238,15 @@ func (h *Hub) enter(s *session) error {
 func (h *Hub) leave(s *session) {
 	defer h.readers.Done()
 	s.broken(nil)
+	if s.room != nil {
+		s.room.Leave()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.sessions, s)
 	h.o.Observe.sessions(-1)
 	if v := s.view; v != nil && v.remove(s) {
-		delete(h.views, viewKey(v.env, v.patterns))
+		delete(h.views, v.key())
 	}
 }
 
@@ -253,11 +266,16 @@ func (h *Hub) join(s *session, m *wire.Client) *refusal {
 	if err != nil {
 		return &refusal{wire.CloseBadMessage, "badPattern", brief(err.Error()), "* is one segment, ** any number of them"}
 	}
-	env, refused := h.environment(m.Env)
+	if s.room != nil {
+		if err := s.room.Patterns(len(patterns)); err != nil {
+			return &refusal{wire.CloseTooMany, access.ReasonPatterns, err.Error(), "ask with fewer, wider patterns"}
+		}
+	}
+	env, refused := h.environment(s.who.Grant, m.Env)
 	if refused != nil {
 		return refused
 	}
-	v, recent, refused := h.viewOf(env, patterns, s)
+	v, recent, refused := h.viewOf(sight{env, s.who.Grant, patterns}, s)
 	if refused != nil {
 		return refused
 	}
@@ -273,33 +291,42 @@ func brief(text string) string {
 	return strings.ToValidUTF8(text[:maxEcho], "") + "…"
 }
 
-// environment settles which environment a hello means: the one it names, or the only one there is.
-func (h *Hub) environment(name string) (string, *refusal) {
-	served := h.o.Live.Environments()
+// environment settles which environment a hello means: the one it names, or the only one there is. One that is not granted is not
+// there.
+func (h *Hub) environment(grant access.Grant, name string) (string, *refusal) {
+	all := h.o.Live.Environments()
+	served := slices.DeleteFunc(slices.Clone(all), func(env string) bool { return !grant.Allows(env) })
 	switch {
-	case len(served) == 0:
+	case len(all) == 0:
 		return "", &refusal{wire.CloseNotReady, "notReady", "nothing is served yet", "connect again in a while"}
 	case name == "" && len(served) == 1:
 		return served[0], nil
-	case name == "":
+	case name == "" && len(served) > 0:
 		return "", &refusal{wire.CloseUnknownEnvironment, "noEnvironment", "the hello names no environment", "name one in the hello, or with --env for the command: " + strings.Join(served, ", ")}
 	case !slices.Contains(served, name):
-		return "", &refusal{wire.CloseUnknownEnvironment, "unknownEnvironment", "no such environment is served", "name one of " + strings.Join(served, ", ")}
+		return "", &refusal{wire.CloseUnknownEnvironment, "unknownEnvironment", "no such environment is served", oneOf(served)}
 	}
 	return name, nil
 }
 
+func oneOf(served []string) string {
+	if len(served) == 0 {
+		return "the credential is for environments that are not served now"
+	}
+	return "name one of " + strings.Join(served, ", ")
+}
+
 // viewOf finds or makes the view and adds the session to it.
-func (h *Hub) viewOf(env string, patterns []value.Pattern, s *session) (*view, []*apply.Version, *refusal) {
+func (h *Hub) viewOf(at sight, s *session) (*view, []*apply.Version, *refusal) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	key := viewKey(env, patterns)
+	key := at.key()
 	v := h.views[key]
 	if v == nil {
 		if len(h.views) >= h.limits.views {
 			return nil, nil, &refusal{wire.CloseTooMany, "tooManyViews", "too many different sets of patterns are in use", "use the patterns of others"}
 		}
-		v = newView(env, patterns)
+		v = newView(at)
 	}
 	changed, served := v.refresh(h.o.Live)
 	if !served {
@@ -310,7 +337,7 @@ func (h *Hub) viewOf(env string, patterns []value.Pattern, s *session) (*view, [
 	}
 	h.views[key], s.view = v, v
 	v.add(s)
-	return v, h.recent[env], nil
+	return v, h.recent[at.env], nil
 }
 
 // pingAll gives every session a ping in each interval, at a time of its own.

@@ -28,9 +28,11 @@ type limits struct {
 	linger          time.Duration // for a client to read why its session ended
 	goawayLeast     time.Duration // after which clients are asked to come back
 	goawaySpread    time.Duration // over which they are asked to
+	renewSpread     time.Duration // over which clients whose credential has ended are asked to show their new one
 }
 
 var usual = limits{
 	sessions: MaxSessions, views: MaxViews, hello: 10 * time.Second, write: 30 * time.Second, ping: 25 * time.Second,
 	silence: 80 * time.Second, linger: time.Second, goawayLeast: 500 * time.Millisecond, goawaySpread: 5 * time.Second,
+	renewSpread: time.Second,
 }

@@ -34,6 +34,15 @@ func (m *mirror) Tree(h gitsync.Hash) ([]gitsync.Entry, error)  { return m.trees
 func (m *mirror) BlobSize(h gitsync.Hash) (int64, error)        { return int64(len(m.blobs[h])), nil }
 func (m *mirror) Blob(h gitsync.Hash, _ int64) ([]byte, error)  { return m.blobs[h], nil }
 
+// Beyond and Signer are not asked: no manifest of these tests wants anything of commits.
+func (m *mirror) Beyond(gitsync.Hash, []gitsync.Hash, int) ([]gitsync.Hash, bool, error) {
+	return nil, true, nil
+}
+
+func (m *mirror) Signer(gitsync.Hash, *gitsync.Keyring) (gitsync.Signer, error) {
+	return gitsync.Signer{}, gitsync.ErrUnsigned
+}
+
 // write stores files under their paths as a tree.
 func (m *mirror) write(files map[string]string) gitsync.Hash {
 	below := map[string]map[string]string{}
@@ -75,7 +84,7 @@ func (m *mirror) push(subject string, files map[string]string) gitsync.Update {
 
 type noLog struct{}
 
-func (noLog) Record(context.Context, []apply.Decision, *apply.Rewrite) error { return nil }
+func (noLog) Record(context.Context, apply.Events) error { return nil }
 
 // What the reconciler puts live is what clients get: without a marked value, with its change, and with what a commit tells.
 func TestWhatTheReconcilerPutsLive(t *testing.T) {
@@ -83,7 +92,7 @@ func TestWhatTheReconcilerPutsLive(t *testing.T) {
 	m, live, c := newMirror(), apply.NewLive(), newCounts()
 	r := apply.New(apply.Options{Mirror: m, Log: noLog{}, Live: live, Key: []byte("key")})
 	hub := notify.New(notify.Options{Live: live, Observe: c.observer()})
-	srv := httptest.NewUnstartedServer(hub)
+	srv := httptest.NewUnstartedServer(guarded(hub))
 	srv.Listener = notify.Listen(srv.Listener)
 	srv.Start()
 	s := &server{Server: srv, counts: c, hub: hub, done: make(chan error, 1)}

@@ -21,6 +21,7 @@ import (
 	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
 
+	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/client/wire"
 	"github.com/trunkline/trunkline/notify"
 	"github.com/trunkline/trunkline/notify/notifytest"
@@ -108,6 +109,9 @@ type server struct {
 	done   chan error
 }
 
+// guarded lets this machine in without a credential, as servers do.
+func guarded(h http.Handler) http.Handler { return access.NewGuard(access.GuardOptions{}).Wrap(h) }
+
 func open(live *notifytest.Live, secure bool, change func(*notify.Limits)) *server {
 	s := &server{counts: newCounts(), live: live, done: make(chan error, 1)}
 	o := notify.Options{Live: live, Observe: s.observer()}
@@ -115,7 +119,7 @@ func open(live *notifytest.Live, secure bool, change func(*notify.Limits)) *serv
 		change = func(l *notify.Limits) {}
 	}
 	s.hub = notify.NewLimited(o, change)
-	s.Server = httptest.NewUnstartedServer(s.hub)
+	s.Server = httptest.NewUnstartedServer(guarded(s.hub))
 	s.Listener = notify.Listen(s.Listener)
 	if secure {
 		s.StartTLS()

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
 
+	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/client/wire"
 )
 
@@ -19,6 +22,8 @@ type session struct {
 	ws   *websocket.Conn
 	conn *conn // nil where writes may wait
 	view *view // set by the hello
+	who  *access.Identity
+	room *access.Session // what it takes of the caller's limits; nil where there are none
 
 	slot uint8 // when it is its turn to be pinged
 
@@ -36,6 +41,20 @@ type ending struct {
 	close   int
 	reason  string
 	message wire.Server
+}
+
+// admit makes room for the session within the caller's limits.
+func (s *session) admit(r *http.Request) *access.Refused {
+	if s.hub.o.Guard == nil {
+		return nil
+	}
+	room, err := s.hub.o.Guard.Session(r)
+	var refused *access.Refused
+	if errors.As(err, &refused) {
+		return refused
+	}
+	s.room = room
+	return nil
 }
 
 // begun takes over the connection.
@@ -107,9 +126,17 @@ func (s *session) say(e ending) {
 	}
 }
 
+// ended asks a client whose credential has ended to show its new one.
+func (s *session) ended(why access.End) {
+	s.finish(ending{wire.CloseCredential, string(why), wire.Server{
+		Type: wire.TypeGoaway, RetryAfterMs: int(rand.N(s.hub.limits.renewSpread).Milliseconds()),
+	}})
+}
+
 // read takes the client's messages until the session ends.
 func (s *session) read() {
 	defer s.hub.leave(s)
+	defer s.who.OnEnd(s.ended)()
 	if refused := s.attend(); refused != nil {
 		s.end(refused)
 	}

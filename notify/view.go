@@ -9,20 +9,98 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/client/wire"
 	"github.com/trunkline/trunkline/value"
 )
 
-// view is what all sessions with the same environment and patterns see. Frames are encoded once for all of them.
-type view struct {
+// sight is what a session may see, and asks for.
+type sight struct {
 	env      string
+	grant    access.Grant
 	patterns []value.Pattern
-	prefix   [sha256.Size]byte // of every cursor: what the view is
+}
+
+// key is the same for sights that see the same of every version: their frames are shared.
+func (s sight) key() string {
+	key := s.env + "\x00"
+	if s.grant.May(access.Reveal) {
+		key += "r"
+	}
+	if s.grant.May(access.History) {
+		key += "h"
+	}
+	if s.grant.Public() {
+		key += "p" // and what that is, the manifest of each version says
+	}
+	return key + "\x00" + s.grant.Scope(nil, s.patterns).Key() + "\x00" + patternsKey(s)
+}
+
+// patternsKey tells public sights apart by what they ask for: without a manifest their scopes are all empty.
+func patternsKey(s sight) string {
+	if !s.grant.Public() {
+		return ""
+	}
+	var b strings.Builder
+	for _, p := range s.patterns {
+		b.WriteString(p.String())
+		b.WriteByte(0)
+	}
+	return b.String()
+}
+
+// full is what a version holds for those who may see everything.
+func (s sight) full(v *apply.Version) *value.Value {
+	if s.grant.May(access.Reveal) {
+		return v.Snapshot.Values
+	}
+	return v.Snapshot.Delivered
+}
+
+// selection is what a sight sees of one version.
+type selection struct {
+	scope  access.Scope
+	full   *value.Value
+	levels []*value.Value // what is left after each level of the scope
+}
+
+// values are what is seen.
+func (s *selection) values() *value.Value {
+	if len(s.levels) == 0 {
+		return s.full
+	}
+	return s.levels[len(s.levels)-1]
+}
+
+// see narrows a version, and takes over from an earlier selection what has not changed since.
+func (s sight) see(v *apply.Version, before *selection) *selection {
+	next := &selection{scope: s.grant.Scope(v.Snapshot.Manifest.Public, s.patterns), full: s.full(v)}
+	again := before != nil && before.scope.Key() == next.scope.Key()
+	var was *value.Value
+	if again {
+		was = before.full
+	}
+	at := next.full
+	for i, patterns := range next.scope.Levels() {
+		var had *value.Value
+		if again {
+			had = before.levels[i]
+		}
+		at, was = value.SelectAgain(at, patterns, was, had), had
+		next.levels = append(next.levels, at)
+	}
+	return next
+}
+
+// view is what all sessions with the same sight see. Frames are encoded once for all of them.
+type view struct {
+	sight
+	prefix [sha256.Size]byte // of every cursor: what the view is
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
-	full     *value.Value // of the present version, before the patterns
+	seen     *selection // of the present version
 	version  *apply.Version
 	states   []*state          // newest last
 	older    map[string]*state // by cursor, from versions before the view was made; nil until one is asked for
@@ -54,21 +132,8 @@ func newFrame(kind string, data []byte) *frame {
 	return &frame{kind: kind, bytes: len(data), message: m}
 }
 
-func viewKey(env string, patterns []value.Pattern) string {
-	var b strings.Builder
-	b.WriteString(env)
-	for _, p := range patterns {
-		b.WriteByte(0)
-		b.WriteString(p.String())
-	}
-	return b.String()
-}
-
-func newView(env string, patterns []value.Pattern) *view {
-	return &view{
-		env: env, patterns: patterns, prefix: sha256.Sum256([]byte("cursor v1\x00marked\x00" + viewKey(env, patterns))),
-		sessions: map[*session]struct{}{},
-	}
+func newView(s sight) *view {
+	return &view{sight: s, prefix: sha256.Sum256([]byte("cursor v2\x00" + s.key())), sessions: map[*session]struct{}{}}
 }
 
 func (v *view) add(s *session) {
@@ -112,13 +177,12 @@ func (v *view) refresh(live Live) (changed, served bool) {
 	if version == nil || v.version == version {
 		return false, version != nil
 	}
-	full := version.Snapshot.Delivered
 	var before *value.Value
 	if n := len(v.states); n > 0 {
 		before = v.states[n-1].values
 	}
-	values := value.SelectAgain(full, v.patterns, v.full, before)
-	v.full, v.version = full, version
+	v.seen, v.version = v.see(version, v.seen), version
+	values := v.seen.values()
 	if changed = before == nil || !value.Equal(before, values); changed {
 		v.states = append(v.states, &state{values: values, cursor: v.cursor(values)})
 	}
@@ -129,7 +193,7 @@ func (v *view) refresh(live Live) (changed, served bool) {
 	v.snapshots = map[string]func() *frame{}
 	for _, reason := range []string{wire.ReasonHello, wire.ReasonUnknownCursor} {
 		present := v.present()
-		v.snapshots[reason] = sync.OnceValue(func() *frame { return snapshotFrame(present, version, reason) })
+		v.snapshots[reason] = sync.OnceValue(func() *frame { return v.snapshotFrame(present, version, reason) })
 	}
 	return changed, true
 }
@@ -166,7 +230,7 @@ func (v *view) resume(cursor string, recent []*apply.Version) (*frame, *state) {
 	}
 	f, to := v.deltaFrom(had)
 	if f == nil {
-		return currentFrame(to, v.version), to
+		return v.currentFrame(to), to
 	}
 	late := *f
 	late.since = time.Time{} // how long the client was away is no delay of ours
@@ -183,10 +247,10 @@ func (v *view) find(cursor string, recent []*apply.Version) *state {
 	}
 	if v.older == nil {
 		v.older = map[string]*state{}
-		full, values := v.full, v.present().values
+		seen := v.seen
 		for _, version := range recent { // newest first: each shares with the one after it what it has in common
-			values = value.SelectAgain(version.Snapshot.Delivered, v.patterns, full, values)
-			full = version.Snapshot.Delivered
+			seen = v.see(version, seen)
+			values := seen.values()
 			cursor := v.cursor(values)
 			v.older[cursor] = &state{values: values, cursor: cursor}
 		}
@@ -209,7 +273,7 @@ func (v *view) deltaFrom(from *state) (*frame, *state) {
 	b := []byte(`{"type":"delta"`)
 	b = appendField(b, "from", from.cursor)
 	b = appendField(b, "to", to.cursor)
-	b = appendVersion(b, v.version)
+	b = v.appendVersion(b, v.version)
 	b = appendField(b, "cause", string(v.version.Cause))
 	b = append(b, `,"patch":`...)
 	b = value.AppendPatch(b, value.Diff(from.values, to.values))
@@ -219,30 +283,33 @@ func (v *view) deltaFrom(from *state) (*frame, *state) {
 	return f, to
 }
 
-func snapshotFrame(s *state, version *apply.Version, reason string) *frame {
+func (v *view) snapshotFrame(s *state, version *apply.Version, reason string) *frame {
 	b := []byte(`{"type":"snapshot"`)
 	b = appendField(b, "cursor", s.cursor)
-	b = appendVersion(b, version)
+	b = v.appendVersion(b, version)
 	b = appendField(b, "reason", reason)
 	b = append(b, `,"values":`...)
 	return newFrame(wire.TypeSnapshot, append(s.values.AppendJSON(b), '}'))
 }
 
-func currentFrame(s *state, version *apply.Version) *frame {
+func (v *view) currentFrame(s *state) *frame {
 	b := appendField([]byte(`{"type":"current"`), "cursor", s.cursor)
-	return newFrame(wire.TypeCurrent, append(appendVersion(b, version), '}'))
+	return newFrame(wire.TypeCurrent, append(v.appendVersion(b, v.version), '}'))
 }
 
 func pingFrame(s *state) *frame {
 	return newFrame(wire.TypePing, append(appendField([]byte(`{"type":"ping"`), "cursor", s.cursor), '}'))
 }
 
-func appendVersion(b []byte, v *apply.Version) []byte {
-	b = appendField(b, "commit", v.ID)
-	b = appendField(b, "author", v.Commit.Author.Name)
-	b = appendField(b, "subject", v.Commit.Subject)
-	if !v.RollbackOf.IsZero() {
-		b = appendField(b, "rollbackOf", v.RollbackOf.String())
+// appendVersion tells of a version; who made it and why, those alone who may see its history.
+func (v *view) appendVersion(b []byte, version *apply.Version) []byte {
+	b = appendField(b, "commit", version.ID)
+	if v.grant.May(access.History) {
+		b = appendField(b, "author", version.Commit.Author.Name)
+		b = appendField(b, "subject", version.Commit.Subject)
+	}
+	if !version.RollbackOf.IsZero() {
+		b = appendField(b, "rollbackOf", version.RollbackOf.String())
 	}
 	return b
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -24,10 +25,13 @@ type Dev struct {
 	log      *slog.Logger
 	listener net.Listener
 	judged   func(*compile.Result, error)
+	notices  notices
 	started  time.Time
+	told     string // the error that the last look ended with
 }
 
-// NewDev opens the socket. judged is called after each look at a changed directory, from Run's goroutine.
+// NewDev opens the socket. judged is called for each look that found a change, and for an error unless it is that of the look before;
+// one call ends before the next begins.
 func NewDev(dir, listen string, log *slog.Logger, judged func(*compile.Result, error)) (*Dev, error) {
 	if err := access.ListenAllowed(listen, false); err != nil {
 		return nil, err
@@ -36,7 +40,7 @@ func NewDev(dir, listen string, log *slog.Logger, judged func(*compile.Result, e
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w; choose another address with --listen", listen, err)
 	}
-	return &Dev{dir: dir, log: log, listener: notify.Listen(l), judged: judged, started: time.Now()}, nil
+	return &Dev{dir: dir, log: log, listener: notify.Listen(l), judged: judged, notices: systemNotices, started: time.Now()}, nil
 }
 
 // Addr is the address that is served on.
@@ -48,7 +52,7 @@ func (d *Dev) Run(ctx context.Context) error {
 	key := make([]byte, keyBytes)
 	_, _ = rand.Read(key) // it never fails
 	live := apply.NewLive()
-	bench := apply.NewWorkbench(live, key)
+	bench := apply.NewWorkbench(d.dir, live, key)
 	var open sessions
 	hub := notify.New(notify.Options{Live: live, Observe: open.counting(notify.Observer{Sessions: func(int) {}})})
 	guard := access.NewGuard(access.GuardOptions{})
@@ -65,11 +69,7 @@ func (d *Dev) Run(ctx context.Context) error {
 	delivery := begin(ctx, hub.Run)
 	defer delivery.stop()
 	watching := begin(ctx, func(ctx context.Context) error {
-		return watchDirectory(ctx, d.dir, d.log, func() {
-			if result, err := bench.Judge(ctx, d.dir); result != nil || err != nil {
-				d.judged(result, err)
-			}
-		})
+		return watchDirectory(ctx, d.dir, d.notices, d.log, func() ([]string, error) { return d.look(ctx, bench) })
 	})
 	defer watching.stop()
 	select {
@@ -78,6 +78,23 @@ func (d *Dev) Run(ctx context.Context) error {
 	case err := <-failed:
 		return err
 	}
+}
+
+// look judges what is in the directory now and tells of what is new. It returns the folders that were looked at.
+func (d *Dev) look(ctx context.Context, bench *apply.Workbench) ([]string, error) {
+	result, err := bench.Judge(ctx)
+	switch {
+	case ctx.Err() != nil || errors.Is(err, compile.ErrGone): // a save came between: the next look tells
+	case err != nil:
+		if told := err.Error(); told != d.told {
+			d.told = told
+			d.judged(nil, err)
+		}
+	case result != nil:
+		d.told = ""
+		d.judged(result, nil)
+	}
+	return bench.Folders(), err
 }
 
 // noRecord stands where a server has its log: a working tree has no versions.

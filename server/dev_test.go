@@ -17,30 +17,45 @@ import (
 func dev(t *testing.T) (*running, string, <-chan *compile.Result) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "testdata", "shop"))); err != nil {
-		t.Fatal(err)
-	}
+	copyShop(t, dir)
 	results := make(chan *compile.Result, 100)
-	d, err := server.NewDev(dir, "127.0.0.1:0", slog.New(slog.DiscardHandler), func(r *compile.Result, err error) {
+	s := devIn(t, dir, nil, func(r *compile.Result, err error) {
 		if err != nil {
 			t.Errorf("look: %v", err)
 		}
 		results <- r
 	})
+	return s, dir, results
+}
+
+// devIn serves a directory. prepare may change how it is watched.
+func devIn(t *testing.T, dir string, prepare func(*server.Dev), judged func(*compile.Result, error)) *running {
+	t.Helper()
+	log := &lockedBuffer{}
+	d, err := server.NewDev(dir, "127.0.0.1:0", slog.New(slog.NewTextHandler(log, nil)), judged)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if prepare != nil {
+		prepare(d)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
-	s := &running{tb: t, url: "http://" + d.Addr()}
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("dev ended: %v", err)
 		}
 	})
-	return s, dir, results
+	return &running{tb: t, url: "http://" + d.Addr(), log: log}
+}
+
+func copyShop(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "testdata", "shop"))); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func save(t *testing.T, dir, file, text string) {

@@ -30,6 +30,7 @@ type metrics struct {
 	ended      *prometheus.CounterVec
 	webhooks   *prometheus.CounterVec
 	refused    *prometheus.CounterVec
+	jwks       *prometheus.CounterVec
 }
 
 var seconds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
@@ -59,7 +60,8 @@ func newMetrics(version string) *metrics {
 	m.answers = counter("trunkline_client_messages_total", "Messages of clients after their hello, by type.", "type")
 	m.ended = counter("trunkline_sessions_ended_total", "Sessions the server ended, by reason.", "reason")
 	m.webhooks = counter("trunkline_webhooks_total", "Webhook deliveries.", "event", "outcome")
-	m.refused = counter("trunkline_requests_refused_total", "Requests refused for where they come from.", "reason")
+	m.refused = counter("trunkline_requests_refused_total", "Requests refused, by why.", "reason")
+	m.jwks = counter("trunkline_jwks_looks_total", "Looks at the keys of issuers of JSON Web Tokens.", "issuer", "outcome")
 	m.sessions = prometheus.NewGauge(prometheus.GaugeOpts{Name: "trunkline_sessions", Help: "Connected clients."})
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "trunkline_build_info", Help: "The running program.", ConstLabels: prometheus.Labels{"version": version},
@@ -117,6 +119,7 @@ var (
 	liveInfo = prometheus.NewDesc("trunkline_live_version_info", "The commit each environment serves.", []string{"environment", "commit"}, nil)
 	lookAge  = prometheus.NewDesc("trunkline_last_good_look_age_seconds", "Time since the last good look at the remote, or since the start when there was none.", nil, nil)
 	blocked  = prometheus.NewDesc("trunkline_blocked_seconds", "Time since newer commits are rejected; 0 when the newest is live.", []string{"environment"}, nil)
+	waiting  = prometheus.NewDesc("trunkline_pending_seconds", "Time since a commit has no verdict; 0 when all have.", []string{"environment"}, nil)
 	pending  = prometheus.NewDesc("trunkline_audit_records_pending", "Records that wait for the audit log.", nil, nil)
 )
 
@@ -125,6 +128,7 @@ func (s state) Describe(ch chan<- *prometheus.Desc) {
 	ch <- liveInfo
 	ch <- lookAge
 	ch <- blocked
+	ch <- waiting
 	ch <- pending
 }
 
@@ -142,6 +146,11 @@ func (s state) Collect(ch chan<- prometheus.Metric) {
 			since = time.Since(e.Blocked.Since).Seconds()
 		}
 		gauge(blocked, since, e.Name)
+		since = 0
+		if e.Pending != nil {
+			since = time.Since(e.Pending.Since).Seconds()
+		}
+		gauge(waiting, since, e.Name)
 	}
 	good := s.look().LastGood
 	if good.IsZero() {

@@ -64,7 +64,10 @@ func New(settings Settings, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w; choose another address with --listen", settings.Listen, err)
 	}
-	s.listener = notify.Listen(listener)
+	if s.listener, err = settings.secure(notify.Listen(listener)); err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
 	if settings.OpsListen != "" {
 		if s.ops, err = net.Listen("tcp", settings.OpsListen); err != nil {
 			_ = s.listener.Close()
@@ -103,6 +106,10 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	judging, err := s.settings.judging()
+	if err != nil {
+		return err
+	}
 	following.Log, following.Observe = s.log, s.metrics.following()
 	follower, err := gitsync.Open(ctx, following)
 	if err != nil {
@@ -134,11 +141,15 @@ func (s *Server) Run(ctx context.Context) error {
 
 	reconciler := apply.New(apply.Options{
 		Mirror: follower, Log: log, Live: s.live, Remembered: log.Remembered(), Key: key, Path: s.settings.Path,
-		LogRequired: s.settings.Audit == "required", Observe: s.metrics.judging(), Slog: s.log,
+		Keys: judging.keys, Validators: judging.validators, LogRequired: s.settings.Audit == "required", Observe: s.metrics.judging(), Slog: s.log,
 	})
-	hub := notify.New(notify.Options{Live: s.live, Observe: s.sessions.counting(s.metrics.delivering())})
+	credentials, err := s.credentials()
+	if err != nil {
+		return err
+	}
+	hub := notify.New(notify.Options{Live: s.live, Guard: credentials.guard, Observe: s.sessions.counting(s.metrics.delivering())})
 	s.metrics.registry.MustRegister(state{reconciler.Status, follower.State, log.Pending, s.started})
-	handler, err := s.handler(follower, reconciler, log, hub)
+	handler, err := s.handler(credentials, follower, reconciler, log, hub)
 	if err != nil {
 		return err
 	}
@@ -146,6 +157,8 @@ func (s *Server) Run(ctx context.Context) error {
 		s.log.Error("not all that was live can be served from the mirror", "component", "server", "err", err)
 	}
 
+	watch := begin(ctx, credentials.guard.Run)
+	defer watch.stop()
 	failed := make(chan error, 3)
 	web := serveHTTP(s.listener, handler, s.log, failed)
 	defer web.stop()
@@ -160,10 +173,16 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	follow := begin(ctx, func(ctx context.Context) error { return follower.Run(ctx, taken, reconciler.Take) })
 	defer follow.stop()
+	ask := begin(ctx, reconciler.Run)
+	defer ask.stop()
 	// Settings are recorded beside everything else: a log that is behind must not keep the server from serving.
-	changed := begin(ctx, func(ctx context.Context) error { return log.Settings(ctx, s.settings.recorded(), s.started) })
+	changed := begin(ctx, func(ctx context.Context) error { return log.Settings(ctx, s.settings.recorded(judging), s.started) })
 	defer changed.stop()
 
+	if s.settings.TLSCertFile == "" && access.ListenAllowed(s.settings.Listen, false) != nil {
+		s.log.Warn("configuration and credentials travel in the clear: name a certificate with --tls-cert-file, unless a proxy before this server ends TLS",
+			"component", "server", "addr", s.Addr())
+	}
 	s.log.Info("serving", "component", "server", "addr", s.Addr(), "repo", s.settings.Repo, "branch", s.settings.Branch)
 	select {
 	case <-ctx.Done():
@@ -175,28 +194,28 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // handler is the HTTP surface.
-func (s *Server) handler(follower *gitsync.Follower, reconciler *apply.Reconciler, log *audit.Log, hub *notify.Hub) (http.Handler, error) {
+func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler *apply.Reconciler, log *audit.Log, hub *notify.Hub) (http.Handler, error) {
 	mux := http.NewServeMux()
-	guard := access.NewGuard(access.GuardOptions{
-		Insecure: s.settings.Insecure, Observe: func(reason string) { s.metrics.refused.WithLabelValues(reason).Inc() },
-	})
+	guard := by.guard
 	reads := guard.Wrap(api.New(api.Options{
 		Live: s.live, Status: reconciler.Status, Versions: log, Look: func() api.Look { return look(follower.State()) },
-		Sessions: s.sessions.count, Server: api.About{
+		Accept: reconciler.Accept, Tokens: by.tokens, Sessions: s.sessions.count, Server: api.About{
 			Version: Version, Repo: s.settings.Repo, Branch: s.settings.Branch, Path: s.settings.Path, Started: s.started,
 		},
 	}))
-	mux.Handle("/v1/stream", guard.Wrap(hub))
-	operations := guard.Wrap(timed(s.operations(reconciler)))
+	mux.Handle("/v1/stream", guard.Wrap(hub, access.AcceptTickets()))
+	mux.Handle("POST /v1/tickets", guard.Wrap(http.HandlerFunc(guard.ServeTicket)))
+	operations := timed(s.operations(reconciler))
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
-		mux.Handle(path, operations)
+		mux.Handle(path, guard.Wrap(privileged(guard, operations)))
 	}
 	mux.Handle("/", reads) // which says that there is nothing
 	surface := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/v1/") && r.URL.Path != "/v1/stream" {
+		if strings.HasPrefix(r.URL.Path, "/v1/config") {
 			reads.ServeHTTP(w, r) // reads are many: they go past the router
 			return
 		}
+		secureHeaders(w, r)
 		mux.ServeHTTP(w, r)
 	})
 	if !s.settings.Webhooks {
@@ -210,8 +229,31 @@ func (s *Server) handler(follower *gitsync.Follower, reconciler *apply.Reconcile
 	if err != nil {
 		return nil, err
 	}
-	mux.Handle("/webhook/github", timed(receiver)) // its signature is its credential
+	mux.Handle("/webhook/github", guard.Webhooks(timed(receiver))) // its signature is its credential
 	return surface, nil
+}
+
+// privileged lets those see the state of all environments who may: callers of this machine, and operators of everything.
+func privileged(guard *access.Guard, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who := access.FromContext(r.Context())
+		if who.Kind != access.KindLocal && who.Kind != access.KindInsecure && !who.Grant.Covers(access.Whole(access.Operate)) {
+			guard.Refuse(w, r, access.NotGranted(access.Operate))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// secureHeaders are for browsers that are brought to show an answer.
+func secureHeaders(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if r.TLS != nil {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 }
 
 // timed bounds the time a request's body and its answer may take.

@@ -225,7 +225,12 @@ func (s *running) edited(file, old, new string) map[string]string {
 func TestRefusesToStart(t *testing.T) {
 	for name, change := range map[string]func(*server.Settings){
 		"no repository":            func(s *server.Settings) { s.Repo = "" },
-		"foreign address":          func(s *server.Settings) { s.Listen = "0.0.0.0:0" },
+		"half a certificate":       func(s *server.Settings) { s.TLSCertFile = "cert.pem" },
+		"no certificate":           func(s *server.Settings) { s.TLSCertFile, s.TLSKeyFile = "none.pem", "none.pem" },
+		"no origin":                func(s *server.Settings) { s.CORSOrigins = []string{"app.example.com"} },
+		"no signers":               func(s *server.Settings) { s.SignersFile = "none" },
+		"no validators":            func(s *server.Settings) { s.ValidatorsFile = "none" },
+		"no issuers":               func(s *server.Settings) { s.JWTFile = "none" },
 		"webhooks without secret":  func(s *server.Settings) { s.WebhookSecret, s.Webhooks = "", true },
 		"short secret":             func(s *server.Settings) { s.WebhookSecret = "short" },
 		"two secrets":              func(s *server.Settings) { s.WebhookSecretFile = "file" },

@@ -2,14 +2,18 @@ package server
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/trunkline/trunkline/access"
+	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/apply/validator"
 	"github.com/trunkline/trunkline/gitsync"
 	"github.com/trunkline/trunkline/webhook"
 )
@@ -22,20 +26,29 @@ type Settings struct {
 	Path   string `help:"Folder of the repository that holds the config repo." placeholder:"DIR" env:"TRUNKLINE_PATH" group:"Repository"`
 	Origin string `help:"Commit at which the chain of judged commits begins; the head at the first start by default." placeholder:"COMMIT" env:"TRUNKLINE_ORIGIN" group:"Repository"`
 
+	SignersFile    string `help:"Keys that may sign commits: lines of an allowed_signers file, armored PGP public keys, or both." placeholder:"FILE" env:"TRUNKLINE_SIGNERS_FILE" group:"Repository"`
+	ValidatorsFile string `help:"Checks of your own: programs and services that are asked before a commit goes live." placeholder:"FILE" env:"TRUNKLINE_VALIDATORS_FILE" group:"Repository"`
+
 	Poll           time.Duration `help:"Time between looks at the remote, at least 1s." default:"30s" env:"TRUNKLINE_POLL" group:"Repository"`
 	GitTokenFile   string        `help:"File with a token for an https remote (or set TRUNKLINE_GIT_TOKEN)." placeholder:"FILE" env:"TRUNKLINE_GIT_TOKEN_FILE" group:"Repository"`
 	SSHKeyFile     string        `name:"ssh-key-file" help:"Private key for an ssh remote; the agent is asked without it." placeholder:"FILE" env:"TRUNKLINE_SSH_KEY_FILE" group:"Repository"`
 	KnownHostsFile string        `help:"Host keys to trust for an ssh remote; ~/.ssh/known_hosts by default." placeholder:"FILE" env:"TRUNKLINE_KNOWN_HOSTS_FILE" group:"Repository"`
 
-	Listen            string `help:"Address to serve on." default:"127.0.0.1:7420" env:"TRUNKLINE_LISTEN" group:"Server"`
-	OpsListen         string `help:"Address that serves health and metrics alone." placeholder:"ADDR" env:"TRUNKLINE_OPS_LISTEN" group:"Server"`
-	Data              string `help:"Directory for the mirror and the log." default:"trunkline-data" placeholder:"DIR" env:"TRUNKLINE_DATA" group:"Server"`
-	Adopt             bool   `help:"Go on with a --data directory that followed another remote or folder." env:"TRUNKLINE_ADOPT" group:"Server"`
-	Audit             string `help:"What a change does when the log cannot take its record: go live after 2s (\"wait\") or not at all (\"required\")." default:"wait" enum:"wait,required" env:"TRUNKLINE_AUDIT" group:"Server"`
-	Webhooks          bool   `help:"Take webhooks at /webhook/github; needs a secret." env:"TRUNKLINE_WEBHOOKS" group:"Server"`
-	WebhookSecretFile string `help:"File with the webhook's secret (or set TRUNKLINE_WEBHOOK_SECRET); turns --webhooks on." placeholder:"FILE" env:"TRUNKLINE_WEBHOOK_SECRET_FILE" group:"Server"`
-	Insecure          bool   `help:"Serve callers without a credential on other addresses than loopback." env:"TRUNKLINE_INSECURE" group:"Server"`
-	LogLevel          string `help:"Least level of the program's own log: debug, info, warn or error." default:"info" enum:"debug,info,warn,error" env:"TRUNKLINE_LOG_LEVEL" group:"Server"`
+	Listen            string   `help:"Address to serve on." default:"127.0.0.1:7420" env:"TRUNKLINE_LISTEN" group:"Server"`
+	TLSCertFile       string   `name:"tls-cert-file" help:"Certificate chain to serve by; read again when it changes." placeholder:"FILE" env:"TRUNKLINE_TLS_CERT_FILE" group:"Server"`
+	TLSKeyFile        string   `name:"tls-key-file" help:"Key of the certificate." placeholder:"FILE" env:"TRUNKLINE_TLS_KEY_FILE" group:"Server"`
+	OpsListen         string   `help:"Address that serves health and metrics alone." placeholder:"ADDR" env:"TRUNKLINE_OPS_LISTEN" group:"Server"`
+	Data              string   `help:"Directory for the mirror and the log." default:"trunkline-data" placeholder:"DIR" env:"TRUNKLINE_DATA" group:"Server"`
+	Adopt             bool     `help:"Go on with a --data directory that followed another remote or folder." env:"TRUNKLINE_ADOPT" group:"Server"`
+	Audit             string   `help:"What a change does when the log cannot take its record: go live after 2s (\"wait\") or not at all (\"required\")." default:"wait" enum:"wait,required" env:"TRUNKLINE_AUDIT" group:"Server"`
+	Webhooks          bool     `help:"Take webhooks at /webhook/github; needs a secret." env:"TRUNKLINE_WEBHOOKS" group:"Server"`
+	WebhookSecretFile string   `help:"File with the webhook's secret (or set TRUNKLINE_WEBHOOK_SECRET); turns --webhooks on." placeholder:"FILE" env:"TRUNKLINE_WEBHOOK_SECRET_FILE" group:"Server"`
+	TokensFile        string   `help:"File of the tokens' digests; tokens.json under --data by default." placeholder:"FILE" env:"TRUNKLINE_TOKENS_FILE" group:"Server"`
+	JWTFile           string   `name:"jwt-file" help:"Issuers of JSON Web Tokens, and what their claims grant." placeholder:"FILE" env:"TRUNKLINE_JWT_FILE" group:"Server"`
+	CORSOrigins       []string `name:"cors-origins" help:"Origins of web pages that may call with a credential, as https://app.example.com." placeholder:"ORIGIN" env:"TRUNKLINE_CORS_ORIGINS" group:"Server"`
+	CredentialsOnly   bool     `help:"Let nobody in without a credential, programs of this machine included." env:"TRUNKLINE_CREDENTIALS_ONLY" group:"Server"`
+	Insecure          bool     `help:"Let callers without a credential read from other addresses than loopback." env:"TRUNKLINE_INSECURE" group:"Server"`
+	LogLevel          string   `help:"Least level of the program's own log: debug, info, warn or error." default:"info" enum:"debug,info,warn,error" env:"TRUNKLINE_LOG_LEVEL" group:"Server"`
 
 	// GitToken and WebhookSecret are read from the environment by [Settings.Secrets].
 	GitToken      string `kong:"-"`
@@ -64,23 +77,37 @@ func (s *Settings) Validate() error {
 		return fmt.Errorf("--path %s leads out of the repository; name a folder in it, as deploy/config", s.Path)
 	}
 	s.Path = filepath.ToSlash(filepath.Clean("/" + s.Path))[1:]
-	return access.ListenAllowed(s.Listen, s.Insecure)
+	if (s.TLSCertFile == "") != (s.TLSKeyFile == "") {
+		return errors.New("--tls-cert-file and --tls-key-file belong together: name both")
+	}
+	if s.CredentialsOnly && s.Insecure {
+		return errors.New("--credentials-only and --insecure exclude each other: keep one")
+	}
+	for _, origin := range s.CORSOrigins {
+		if err := access.CheckOrigin(origin); err != nil {
+			return fmt.Errorf("--cors-origins: %w", err)
+		}
+	}
+	return nil
 }
 
 // recorded are the settings as they are kept in the log. A secret shows only that it is set.
-func (s *Settings) recorded() map[string]string {
+func (s *Settings) recorded(by judging) map[string]string {
 	set := func(text string) string {
 		if text == "" {
 			return "unset"
 		}
 		return "set"
 	}
-	return map[string]string{
+	recorded := map[string]string{
 		"repo": s.Repo, "branch": s.Branch, "path": s.Path, "origin": s.Origin, "poll": s.Poll.String(), "gitTokenFile": s.GitTokenFile,
 		"sshKeyFile": s.SSHKeyFile, "knownHostsFile": s.KnownHostsFile, "listen": s.Listen, "opsListen": s.OpsListen, "data": s.Data,
-		"audit": s.Audit, "webhooks": fmt.Sprint(s.Webhooks), "webhookSecretFile": s.WebhookSecretFile, "insecure": fmt.Sprint(s.Insecure),
-		"gitToken": set(s.GitToken), "webhookSecret": set(s.WebhookSecret),
+		"audit": s.Audit, "webhooks": fmt.Sprint(s.Webhooks), "webhookSecretFile": s.WebhookSecretFile, "insecure": fmt.Sprint(s.Insecure), "credentialsOnly": fmt.Sprint(s.CredentialsOnly),
+		"tlsCertFile": s.TLSCertFile, "tokensFile": s.TokensFile, "jwtFile": s.JWTFile, "corsOrigins": strings.Join(s.CORSOrigins, " "),
+		"signersFile": s.SignersFile, "validatorsFile": s.ValidatorsFile, "gitToken": set(s.GitToken), "webhookSecret": set(s.WebhookSecret),
 	}
+	maps.Copy(recorded, by.recorded())
+	return recorded
 }
 
 // belongs refuses a data directory that followed something else: what is live there would be served under the wrong name.
@@ -122,6 +149,42 @@ func (s *Settings) following() (gitsync.Options, error) {
 		}
 	}
 	return o, nil
+}
+
+// judging is what commits are judged by beside the config repo.
+type judging struct {
+	signers    []byte
+	keys       *gitsync.Keyring    // that may sign; nil for none
+	validators []compile.Validator // of the operator
+}
+
+func (s *Settings) judging() (j judging, err error) {
+	if s.SignersFile != "" {
+		if j.signers, err = os.ReadFile(s.SignersFile); err != nil {
+			return j, fmt.Errorf("--signers-file: %w", err)
+		}
+		if j.keys, err = gitsync.ParseKeyring(j.signers); err != nil {
+			return j, fmt.Errorf("--signers-file %s: %w", s.SignersFile, err)
+		}
+	}
+	if s.ValidatorsFile != "" {
+		if j.validators, err = validator.Read(s.ValidatorsFile); err != nil {
+			return j, fmt.Errorf("--validators-file: %w", err)
+		}
+	}
+	return j, nil
+}
+
+// recorded names the keys by a digest: verdicts depend on what they are, and not on where they are kept.
+func (j judging) recorded() map[string]string {
+	recorded := map[string]string{"signers": "none"}
+	if j.keys != nil {
+		recorded["signers"] = fmt.Sprintf("sha256:%x", sha256.Sum256(j.signers))
+	}
+	for name, what := range validator.Describe(j.validators) {
+		recorded["validator."+name] = what
+	}
+	return recorded
 }
 
 // secret is a secret as it is now: a file is read at each use, so that a rotated one is taken up.

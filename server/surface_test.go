@@ -86,12 +86,30 @@ func TestSurfaceIsAsDescribed(t *testing.T) {
 		_, body := s.get(path)
 		conforms(t, doc, "Error", body)
 	}
-	for path := range doc["paths"].(map[string]any) {
-		address := s.url + strings.ReplaceAll(path, "{path}", "checkout")
-		if res, _ := s.request(http.MethodGet, address+"?env=prod", nil, nil); res.StatusCode == http.StatusNotFound {
-			t.Errorf("%s is described, and not there", path)
+	for _, route := range routes(doc) {
+		method, path, _ := strings.Cut(route, " ")
+		res, body := s.request(method, s.url+filled(path)+"?env=prod", nil, nil)
+		if res.StatusCode == http.StatusMethodNotAllowed || strings.Contains(string(body), `"notFound"`) {
+			t.Errorf("%s is described, and not there: %s", route, body)
 		}
 	}
+}
+
+// routes are all that the document describes, as "GET /v1/status".
+func routes(doc map[string]any) []string {
+	var all []string
+	for path, item := range doc["paths"].(map[string]any) {
+		for method := range item.(map[string]any) {
+			all = append(all, strings.ToUpper(method)+" "+path)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// filled puts something in the place of a path's parameters.
+func filled(path string) string {
+	return strings.NewReplacer("{path}", "checkout", "{name}", "nobody").Replace(path)
 }
 
 func TestMetricsAreWellNamed(t *testing.T) {
@@ -148,8 +166,8 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 			continue // its signature is its credential
 		}
 		for name, header := range strangers {
-			res, body := s.request(http.MethodGet, s.url+strings.ReplaceAll(path, "{path}", "checkout")+"?env=prod", nil, header)
-			if !slices.Contains([]int{http.StatusForbidden, http.StatusMisdirectedRequest}, res.StatusCode) {
+			res, body := s.request(http.MethodGet, s.url+filled(path)+"?env=prod", nil, header)
+			if !slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest}, res.StatusCode) {
 				t.Errorf("%s, %s: %s %s", path, name, res.Status, body)
 			}
 		}

@@ -47,18 +47,33 @@ type Against struct {
 	// Commit is what policies may know of the commit, by name.
 	// Nil where files are judged that are no commit yet: rules that name it are passed over.
 	Commit *value.Value
-	// Settled: the tree was judged valid before. It is compiled again, and what it must satisfy beyond its schemas is not asked.
-	Settled bool
+	// ID is the commit's hash, for validators; empty where files are judged that are no commit yet.
+	ID string
+	// Settled tells of which environments the verdict is known: there the tree is compiled again, and what it must satisfy beyond
+	// its schemas is not asked. Nil: of none.
+	Settled func(env string) bool
+	// Comply tells what stands against the commit itself in an environment, by the rules of its baseline. Nil where there is no
+	// commit, or nothing is asked of it.
+	Comply func(env string, rules []CommitRules) ([]Problem, error)
+	// Validators are asked last.
+	Validators []Validator
 }
+
+// AllSettled is for a tree that was judged before, in all environments.
+func AllSettled(string) bool { return true }
+
+func (a *Against) settled(env string) bool { return a.Settled != nil && a.Settled(env) }
 
 // Result is what became of a tree.
 type Result struct {
 	Manifest *Manifest
 	// Environments are those a verdict is due for: those of the tree and those of the baselines.
 	Environments []string
-	// Snapshots of the environments that have no error.
+	// Snapshots of the environments that are valid.
 	Snapshots map[string]*Snapshot
-	Problems  []Problem
+	// Pending are the environments that have no error and no verdict yet, with why.
+	Pending  map[string]string
+	Problems []Problem
 	// Retired are environments of the baselines that the tree no longer serves, as its manifest says.
 	Retired []string
 	// Policies are the tree's own, as far as they could be read.
@@ -110,12 +125,11 @@ func New(key value.Key) *Compiler {
 // Compile compiles a tree and judges it.
 func (c *Compiler) Compile(ctx context.Context, source Source, tree Hash, against Against) (*Result, error) {
 	c.folders.next()
-	layout, err := c.layout(source, tree)
-	if err != nil {
-		return nil, err
+	run := &run{
+		Compiler: c, ctx: ctx, source: source, against: against, baselines: against.Baselines, found: newFindings(),
+		shownRoots: map[string]*value.Value{}, marked: map[string][]value.Pattern{},
 	}
-	run := &run{Compiler: c, ctx: ctx, shownRoots: map[string]*value.Value{}, marked: map[string][]value.Pattern{}, source: source, layout: layout, against: against, baselines: against.Baselines, found: newFindings()}
-	if err := run.manifest(); err != nil {
+	if err := run.manifest(tree); err != nil {
 		return nil, err
 	}
 	run.tree()
@@ -147,6 +161,7 @@ type run struct {
 	parsed  map[string]*parsed
 	values  map[string]*value.Value
 	results map[string]*Snapshot
+	pending map[string]string
 	judged  *policySet // the tree's own, when judging came that far
 
 	shownRoots map[string]*value.Value
@@ -159,18 +174,26 @@ func (r *run) everywhere(p Problem) {
 	r.found.add(p)
 }
 
-// manifest reads trunkline.yaml and settles which environments there are.
-func (r *run) manifest() error {
-	r.misread = len(r.layout.problems) > 0
+// manifest reads trunkline.yaml, finds the folders it speaks of, and settles which environments there are.
+func (r *run) manifest(tree Hash) error {
 	report := func(p Problem) {
 		r.about = append(r.about, p)
 		r.misread = r.misread || p.Severity != Warning
 	}
-	doc, err := r.manifestDocument(report)
+	root, err := r.source.List(tree)
+	if err != nil {
+		return fmt.Errorf("list the root of the config repo: %w", err)
+	}
+	doc, err := r.manifestDocument(root, report)
 	if err != nil {
 		return err
 	}
-	r.own = readManifest(doc, slices.Sorted(maps.Keys(r.layout.overlays)), report)
+	r.own = readManifest(doc, report)
+	if r.layout, err = r.Compiler.layout(r.source, root, r.own); err != nil {
+		return err
+	}
+	r.misread = r.misread || len(r.layout.problems) > 0
+	r.own.complete(slices.Sorted(maps.Keys(r.layout.overlays)))
 	if r.misread && r.own.guessed && len(r.baselines) > 0 {
 		r.own.Environments = nil // which ones were meant is unknown: the verdict is due for those that are served
 	}
@@ -184,13 +207,18 @@ func (r *run) manifest() error {
 	return nil
 }
 
-func (r *run) manifestDocument(report func(Problem)) (*value.Value, error) {
-	e := r.layout.manifest
-	if e == nil {
+func (r *run) manifestDocument(root []Entry, report func(Problem)) (*value.Value, error) {
+	i := slices.IndexFunc(root, func(e Entry) bool { return e.Name == ManifestFile })
+	if i < 0 {
 		return nil, nil
 	}
+	e := root[i]
 	f := file{path: ManifestFile, hash: e.Hash, size: e.Size}
-	if p, bad := badEntry(f.path, *e, 0); bad {
+	if e.Kind != RegularFile {
+		report(badMode(f.path, e.Kind))
+		return nil, nil
+	}
+	if p, bad := badEntry(f.path, e, 0); bad {
 		report(p)
 		return nil, nil
 	}
@@ -217,23 +245,37 @@ func (r *run) tree() {
 	}
 	if len(r.layout.config.files)+len(r.layout.config.folders)+len(r.layout.overlays) == 0 {
 		r.everywhere(Problem{
-			Stage: StageTree, Rule: "nothingFound", Message: "there is neither config/ nor environments/ here",
-			Hint: "put values in config/, or name the folder that holds it: --path of the server, the argument of validate",
+			Stage: StageTree, Rule: "nothingFound",
+			Message: fmt.Sprintf("there is neither %s/ nor %s/ here", r.own.Directories.Config, r.own.Directories.Environments),
+			Hint:    fmt.Sprintf("put values in %s/, or name the folder that holds it: --path of the server, the argument of validate", r.own.Directories.Config),
 		})
 	}
-	files, bytes := 0, int64(0)
+	r.bounds()
+}
+
+// bounds holds the tree to the bounds of its own manifest and of its baselines', which it can only tighten.
+func (r *run) bounds() {
+	most := r.own.Bounds
+	for _, base := range r.baselines {
+		most = most.tightest(base.Manifest.Bounds)
+	}
+	files, bytes := int64(0), int64(0)
 	r.eachFolder(func(f *folder) {
-		f.each(func(f file) { files, bytes = files+1, bytes+f.size })
+		f.each(func(f file) {
+			if files, bytes = files+1, bytes+f.size; f.size > most.FileBytes {
+				r.everywhere(fileTooLarge(f.path, f.size, most.FileBytes))
+			}
+		})
 	})
-	if files > MaxFiles {
+	if files > most.Files {
 		r.everywhere(Problem{
-			Stage: StageTree, Rule: "tooManyFiles", Message: fmt.Sprintf("the config repo holds %d files, more than %d", files, MaxFiles),
+			Stage: StageTree, Rule: "tooManyFiles", Message: fmt.Sprintf("the config repo holds %d files, more than %d", files, most.Files),
 			Hint: "join small files, or split the repo",
 		})
 	}
-	if bytes > MaxTreeBytes {
+	if bytes > most.TreeBytes {
 		r.everywhere(Problem{
-			Stage: StageTree, Rule: "treeTooLarge", Message: fmt.Sprintf("the config repo's files hold %d bytes, more than %d", bytes, MaxTreeBytes),
+			Stage: StageTree, Rule: "treeTooLarge", Message: fmt.Sprintf("the config repo's files hold %d bytes, more than %d", bytes, most.TreeBytes),
 			Hint: "split the repo",
 		})
 	}
@@ -259,11 +301,11 @@ func (r *run) overlayTree(name string, f *folder) {
 		return
 	}
 	hint := "declare it in " + ManifestFile + ", or remove the folder"
-	if near := nearest(name, r.own.Names()); near != "" {
-		hint = fmt.Sprintf("did you mean environments/%s?", near)
+	if near := value.Nearest(name, r.own.Names()); near != "" {
+		hint = fmt.Sprintf("did you mean %s/%s?", r.own.Directories.Environments, near)
 	}
 	r.everywhere(Problem{
-		Stage: StageTree, File: "environments/" + name, Rule: "unknownEnvironment",
+		Stage: StageTree, File: r.own.Directories.Environments + "/" + name, Rule: "unknownEnvironment",
 		Message: fmt.Sprintf("%q is no environment of the manifest", name), Hint: hint,
 	})
 }
@@ -276,32 +318,39 @@ func (r *run) standing() []string {
 	return slices.DeleteFunc(slices.Clone(r.served), r.failed)
 }
 
-// judge is what follows the merge: removal, schemas, policies, secrets, and the snapshots of what stands.
+// open are the standing environments whose verdict is to be found.
+func (r *run) open() []string {
+	return slices.DeleteFunc(r.standing(), r.against.settled)
+}
+
+// judge is what follows the merge: removal, schemas, policies, the commit itself, validators, and the snapshots of what stands.
 func (r *run) judge() error {
 	r.removal()
-	schemas, err := r.compileSchemas()
-	if err != nil {
-		return err
-	}
-	if len(r.standing()) > 0 {
+	standing := r.standing() // and not after: a bad schema must not hide what the others find
+	schemas := r.compileSchemas()
+	if len(standing) > 0 {
 		r.findings.next()
 	}
-	for _, env := range r.standing() {
+	for _, env := range standing {
 		if err := r.ctx.Err(); err != nil {
 			return err
 		}
 		r.applySchemas(schemas, env)
 	}
+	open := r.open()
 	policies := r.compilePolicies()
 	r.judged = policies
-	if len(r.standing()) > 0 {
+	if len(open) > 0 {
 		r.answers.next()
 	}
-	if !r.against.Settled {
-		for _, env := range r.standing() {
-			r.applyPolicies(policies, env)
-		}
-		r.applySecrets()
+	for _, env := range open {
+		r.applyPolicies(policies, env)
+	}
+	r.applySecrets()
+	if err := r.applyCommitRules(); err != nil {
+		return err
+	}
+	if len(r.open()) > 0 {
 		r.unmatched(schemas, policies)
 	}
 	if err := r.ctx.Err(); err != nil {
@@ -312,6 +361,34 @@ func (r *run) judge() error {
 	marks := slices.Concat(r.own.Sensitive, schemas.marks, r.encryptedMarks())
 	for _, env := range r.standing() {
 		r.results[env] = r.snapshot(env, slices.Clone(marks))
+	}
+	return r.askValidators()
+}
+
+// applyCommitRules is the part of stage 7 that asks whether the commit itself may go live. An environment without a baseline,
+// which the commit may have made to have none, must satisfy all the others'.
+func (r *run) applyCommitRules() error {
+	if r.against.Comply == nil {
+		return nil
+	}
+	for _, env := range r.open() {
+		var rules []CommitRules
+		for _, name := range slices.Sorted(maps.Keys(r.baselines)) {
+			if base := r.baselines[name]; (name == env || r.baselines[env] == nil) && base.Manifest.Commits.Any() {
+				rules = append(rules, base.Manifest.Commits)
+			}
+		}
+		if len(rules) == 0 {
+			continue
+		}
+		problems, err := r.against.Comply(env, rules)
+		if err != nil {
+			return err
+		}
+		for _, p := range problems {
+			p.Stage, p.Environments = StageCommit, []string{env}
+			r.found.add(p)
+		}
 	}
 	return nil
 }
@@ -341,13 +418,18 @@ func (r *run) removal() {
 	}
 }
 
-// together carries an error of one environment to all, where the tree or a baseline wants them to go live together.
-func (r *run) together() {
+// joint tells whether the environments go live together.
+func (r *run) joint() bool {
 	together := r.own.Together
 	for _, base := range r.baselines {
 		together = together || base.Manifest.Together
 	}
-	if !together || len(r.found.failed) == 0 {
+	return together
+}
+
+// together carries an error of one environment to all, where the tree or a baseline wants them to go live together.
+func (r *run) together() {
+	if !r.joint() || len(r.found.failed) == 0 {
 		return
 	}
 	broken := slices.Sorted(maps.Keys(r.found.failed))
@@ -382,7 +464,7 @@ func canonical(patterns []value.Pattern) []value.Pattern {
 
 func (r *run) result() *Result {
 	result := &Result{
-		Manifest: r.own, Environments: r.all, Snapshots: r.results,
+		Manifest: r.own, Environments: r.all, Snapshots: r.results, Pending: r.pending,
 	}
 	result.Problems, result.omitted = r.found.list()
 	result.Omitted = result.omitted[""]

@@ -16,6 +16,8 @@ const (
 	// policiesCost is what the policies of one commit may cost in one environment, in units of CEL's cost model.
 	policiesCost = 2_000_000
 
+	maxGlobs        = 200    // of one list of the manifest
+	maxBindings     = 1000   // schemas that the manifest binds
 	maxSought       = 20_000 // values looked at for the first that a pattern selects
 	maxPathBytes    = 1024
 	maxFolderDepth  = 32

@@ -25,6 +25,17 @@ func TestPublishedManifestSchema(t *testing.T) {
 		"version: 1\nenvironments: {prod: {extend: x}}", "version: 1\nenvironments: {prod: {extends: ''}}",
 		"version: 1\nenvironments: {prod: {}, x: {retired: yes}}", "version: 1\napply: all", "version: 1\nsensitive: a.b",
 		"version: 1\nsensitive: [1]", "version: 1\nsecrets: [a]", "version: 1\nsecrets: {alow: [a]}", "version: 1\nsecrets: {allow: ['']}",
+		"version: 1\nflags: [a.**]\npublic: [a]", "version: 1\nflags: a", "version: 1\npublic: [1]",
+		"version: 1\ncommits: {signed: required, authors: ['*@example.com']}", "version: 1\ncommits: {signed: optional}",
+		"version: 1\ncommits: {signed: true}", "version: 1\ncommits: {authors: [1]}", "version: 1\ncommits: {sign: required}",
+		"version: 1\ncommits: [signed]", "version: 1\ndirectories: {config: config}", "version: 1\ndirectories: {config: /etc}",
+		"version: 1\ndirectories: {config: ../x}", "version: 1\ndirectories: {config: a/./b}", "version: 1\ndirectories: {config: ''}",
+		"version: 1\ndirectories: {confg: a}", "version: 1\ndirectories: {schemas: 1}", "version: 1\nignore: ['**/README.md']",
+		"version: 1\nignore: x", "version: 1\nignore: ['']", "version: 1\nschemas: [{path: a.*, schema: schemas/b.json}]",
+		"version: 1\nschemas: {a: b}", "version: 1\nschemas: [{path: a}]", "version: 1\nschemas: [a]",
+		"version: 1\nschemas: [{path: '', schema: x}]", "version: 1\nschemas: [{path: a, schema: ''}]",
+		"version: 1\nschemas: [{path: a, schema: b, mount: c}]", "version: 1\nbounds: {files: 5, treeBytes: 100, fileBytes: 10}",
+		"version: 1\nbounds: {files: 0}", "version: 1\nbounds: {files: 2001}", "version: 1\nbounds: {fileBytes: x}", "version: 1\nbounds: {size: 1}",
 	} {
 		v, _ := document.Decode(&value.File{Path: "trunkline.yaml"}, document.YAML, []byte(manifest), document.Limits{})
 		if v == nil {
@@ -35,7 +46,9 @@ func TestPublishedManifestSchema(t *testing.T) {
 			t.Fatal(err)
 		}
 		reader := true
-		for _, p := range compiled(t, map[string]string{"trunkline.yaml": manifest, "config/a.yaml": "x: 1\n"}, nil).Problems {
+		for _, p := range compiled(t, map[string]string{
+			"trunkline.yaml": manifest, "config/a.yaml": "x: 1\n", "schemas/b.json": "{}",
+		}, nil).Problems {
 			reader = reader && (p.File != "trunkline.yaml" || p.Severity == "warning")
 		}
 		if bySchema := schema.Validate(plain) == nil; bySchema != reader {

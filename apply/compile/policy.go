@@ -45,7 +45,7 @@ func (p *policy) judges(env string) bool {
 
 // policySet are the policies of one state of policies/.
 type policySet struct {
-	tree     Hash
+	folder   folderKey
 	policies []*policy
 	problems []Problem
 }
@@ -68,10 +68,10 @@ func (r *run) compilePolicies() *policySet {
 	if len(r.standing()) == 0 {
 		return nil
 	}
-	if r.policies == nil || r.policies.tree != r.layout.policyH {
+	if r.policies == nil || r.policies.folder != r.layout.policies.key {
 		r.policies = newPolicySet(r)
 	}
-	if r.against.Settled {
+	if len(r.open()) == 0 {
 		return r.policies
 	}
 	for _, p := range r.policies.problems {
@@ -91,13 +91,13 @@ func (r *run) policyNames(p *policy) {
 		}
 		r.everywhere(Problem{
 			Stage: StagePolicies, Rule: "policyInvalid", Message: fmt.Sprintf("the policy %s names %q, which is no environment", p.id, name.Str()),
-			Hint: suggestion(name.Str(), r.own.Names(), "known environments: "),
+			Hint: value.Suggestion(name.Str(), r.own.Names(), "known environments: "),
 		}.at(name))
 	}
 }
 
 func newPolicySet(r *run) *policySet {
-	set := &policySet{tree: r.layout.policyH}
+	set := &policySet{folder: r.layout.policies.key}
 	reader := &policyReader{set: set, ids: map[string]*value.Value{}}
 	r.layout.policies.each(func(f file) {
 		if doc := r.parsed[f.path]; doc != nil && doc.value != nil {
@@ -121,7 +121,7 @@ func (r *policyReader) problem(at *value.Value, rule, hint, message string, args
 }
 
 func (r *policyReader) unknown(e value.Entry, known []string) {
-	r.problem(e.Value, "unknownKey", suggestion(e.Key, known, "known keys: "), "a policy knows no key %q", e.Key)
+	r.problem(e.Value, "unknownKey", value.Suggestion(e.Key, known, "known keys: "), "a policy knows no key %q", e.Key)
 }
 
 func (r *policyReader) document(doc *value.Value) {

@@ -13,15 +13,18 @@ type Stage string
 
 // The stages, in order.
 const (
-	StageTree     Stage = "tree"
-	StageDecode   Stage = "decode"
-	StageMerge    Stage = "merge"
-	StageSchemas  Stage = "schemas"
-	StagePolicies Stage = "policies"
-	StageCommit   Stage = "commit"
+	StageTree       Stage = "tree"
+	StageDecode     Stage = "decode"
+	StageMerge      Stage = "merge"
+	StageSchemas    Stage = "schemas"
+	StagePolicies   Stage = "policies"
+	StageCommit     Stage = "commit"
+	StageValidators Stage = "validators"
 )
 
-var stageOrder = map[Stage]int{StageTree: 1, StageDecode: 2, StageMerge: 3, StageSchemas: 4, StagePolicies: 5, StageCommit: 7}
+var stageOrder = map[Stage]int{
+	StageTree: 1, StageDecode: 2, StageMerge: 3, StageSchemas: 4, StagePolicies: 5, StageCommit: 7, StageValidators: 8,
+}
 
 // Severity tells whether a problem rejects the commit.
 type Severity string

@@ -17,16 +17,18 @@ const schemaBase = "trunkline://config/"
 
 // schemaSet are the compiled schemas of one state of schemas/.
 type schemaSet struct {
-	tree     Hash
+	folder   folderKey
+	bindings string         // of the manifest
 	bound    []*boundSchema // by path
 	marks    []value.Pattern
 	problems []Problem
 }
 
-// boundSchema is a schema with the place in the configuration it judges.
+// boundSchema is a schema with the values that it judges.
 type boundSchema struct {
 	file   string
-	mount  value.Path
+	match  value.Pattern
+	at     Problem // where it is bound
 	key    schemaKey
 	schema *jsonschema.Schema
 	cost   *meter
@@ -41,25 +43,25 @@ type schemaKey struct {
 }
 
 // compileSchemas compiles schemas/, or takes it from the commit before.
-func (r *run) compileSchemas() (*schemaSet, error) {
-	empty := &schemaSet{}
+func (r *run) compileSchemas() *schemaSet {
 	if len(r.standing()) == 0 {
-		return empty, nil
+		return &schemaSet{}
 	}
-	if r.schemas == nil || r.schemas.tree != r.layout.schemasH {
+	if r.schemas == nil || r.schemas.folder != r.layout.schemas.key || r.schemas.bindings != r.own.boundSchemas() {
 		r.schemas = r.newSchemaSet()
 	}
 	for _, p := range r.schemas.problems {
 		r.everywhere(p)
 	}
-	return r.schemas, nil
+	return r.schemas
 }
 
 func (r *run) newSchemaSet() *schemaSet {
-	set := &schemaSet{tree: r.layout.schemasH}
-	cost := &meter{}
+	set := &schemaSet{folder: r.layout.schemas.key, bindings: r.own.boundSchemas()}
+	cost := &meter{formats: map[string]bool{}}
 	compiler := newSchemaCompiler(cost)
-	var bound []file
+	files := map[string]file{}
+	bindings := r.own.bindings
 	longest := 0
 	r.layout.schemas.each(func(f file) {
 		doc := r.parsed[f.path]
@@ -71,27 +73,80 @@ func (r *run) newSchemaSet() *schemaSet {
 			return
 		}
 		longest = max(longest, longestEnum(doc.value))
+		files[f.path] = f
 		if isBound(f.path) {
-			bound = append(bound, f)
+			bindings = append(bindings[:len(bindings):len(bindings)], binding{match: value.Literal(schemaMount(f)), schema: f.path})
 		}
 	})
-	for _, f := range bound {
-		schema, err := compileSchema(compiler, schemaBase+f.path)
-		if err != nil {
-			set.problems = append(set.problems, schemaProblem(f.path, r.parsed[f.path].value, err))
+	schemas := map[string]*jsonschema.Schema{} // nil for those that cannot be used
+	for _, b := range bindings {
+		f, ok := files[b.schema]
+		if !ok {
+			set.missing(b, r)
 			continue
 		}
 		doc := r.parsed[f.path].value
-		b := &boundSchema{file: f.path, mount: schemaMount(f), schema: schema, cost: cost, key: schemaKey{f.path, f.hash}, allowed: longestEnum(doc)}
-		if refersElsewhere(doc) {
-			b.key.hash = r.layout.schemasH
-			b.allowed = longest
+		schema, known := schemas[f.path]
+		if !known {
+			var err error
+			if schema, err = compileSchema(compiler, schemaBase+f.path); err != nil {
+				set.problems = append(set.problems, schemaProblem(f.path, doc, err))
+			}
+			schemas[f.path] = schema
 		}
-		set.bound = append(set.bound, b)
-		set.marks = append(set.marks, sensitiveMarks(schema, b.mount)...)
+		if schema == nil {
+			continue
+		}
+		bound := &boundSchema{
+			file: f.path, match: b.match, at: Problem{File: f.path, Line: 1, Column: 1}, schema: schema, cost: cost,
+			key: schemaKey{f.path, f.hash}, allowed: longestEnum(doc),
+		}
+		if b.at != nil {
+			bound.at = Problem{}.at(b.at)
+		}
+		if refersElsewhere(doc) {
+			bound.key.hash = set.folder.hash
+			bound.allowed = longest
+		}
+		set.bound = append(set.bound, bound)
+		set.marks = append(set.marks, sensitiveMarks(schema, b.match)...)
 	}
 	set.marks = canonical(set.marks)
+	r.layout.schemas.each(func(f file) {
+		if doc := r.parsed[f.path]; doc != nil && doc.value != nil {
+			set.unknownFormats(doc.value, cost.formats)
+		}
+	})
 	return set
+}
+
+// unknownFormats points out formats that are not asserted, where a document names them.
+func (s *schemaSet) unknownFormats(v *value.Value, unknown map[string]bool) {
+	if len(unknown) == 0 {
+		return
+	}
+	for _, e := range v.Entries() {
+		if e.Key == "format" && unknown[e.Value.Str()] {
+			s.problems = append(s.problems, Problem{
+				Stage: StageSchemas, Severity: Warning, Rule: "unknownFormat", Message: fmt.Sprintf("the format %q is not known, so nothing is asked of it", oneLine(e.Value.Str())),
+				Hint: value.Suggestion(e.Value.Str(), knownFormats, "known formats: "),
+			}.at(e.Value))
+		}
+		s.unknownFormats(e.Value, unknown)
+	}
+}
+
+// missing reports a binding to a schema that is not there, or cannot be read, which is told where it stands.
+func (s *schemaSet) missing(b binding, r *run) {
+	if r.parsed[b.schema] != nil {
+		return
+	}
+	var known []string
+	r.layout.schemas.each(func(f file) { known = append(known, f.path) })
+	s.problems = append(s.problems, Problem{
+		Stage: StageSchemas, Rule: "schemaMissing", Message: fmt.Sprintf("there is no schema %s", b.schema),
+		Hint: value.Suggestion(b.schema, known, "schemas lie in "+r.own.Directories.Schemas+"/: "),
+	}.at(b.at))
 }
 
 // longestEnum is the size of the longest list of allowed values in a document.
@@ -241,25 +296,15 @@ type schemaMemoKey struct {
 	schema  schemaKey
 }
 
-// applySchemas is stage 4 for one environment: every schema judges the value it is bound to, where there is one.
+// applySchemas is stage 4 for one environment: every schema judges the values it is bound to.
 func (r *run) applySchemas(set *schemaSet, env string) {
-	total := 0
+	j := &schemaJudge{run: r, env: env}
 	for _, b := range set.bound {
-		v, ok := r.values[env].At(b.mount)
-		if !ok {
-			continue
-		}
-		key := schemaMemoKey{v.Sum(), b.key}
-		answer, known := r.findings.get(key)
-		if !known {
-			answer.found = b.judge(v)
-			answer.steps = b.cost.steps
-			r.findings.put(key, answer)
-		}
-		for _, f := range answer.found {
-			r.found.add(r.schemaFinding(f, b, v, env))
-		}
-		if total += answer.steps; total > maxSchemaTotal {
+		looked := b.match.Each(r.values[env], maxSchemaTotal*walkShare, func(path value.Path, v *value.Value, _ []string) bool {
+			j.one(b, path, v)
+			return j.steps <= maxSchemaTotal
+		})
+		if j.steps += looked / walkShare; j.steps > maxSchemaTotal {
 			r.found.add(Problem{
 				Stage: StageSchemas, Environments: []string{env}, File: b.file, Line: 1, Column: 1, Rule: "schemaTooCostly",
 				Message: "the schemas of one commit take too long to judge it", Hint: "simplify them: do they refer to themselves more than once?",
@@ -267,6 +312,27 @@ func (r *run) applySchemas(set *schemaSet, env string) {
 			return
 		}
 	}
+}
+
+// schemaJudge judges one environment.
+type schemaJudge struct {
+	*run
+	env   string
+	steps int
+}
+
+func (j *schemaJudge) one(b *boundSchema, path value.Path, v *value.Value) {
+	key := schemaMemoKey{v.Sum(), b.key}
+	answer, known := j.findings.get(key)
+	if !known {
+		answer.found = b.judge(v)
+		answer.steps = b.cost.steps
+		j.findings.put(key, answer)
+	}
+	for _, f := range answer.found {
+		j.found.add(j.schemaFinding(f, path, v, j.env))
+	}
+	j.steps += answer.steps
 }
 
 // schemaAnswer is what a schema holds against a value, and what it took to find out. The steps count again each time the answer is
@@ -277,13 +343,13 @@ type schemaAnswer struct {
 }
 
 // schemaFinding puts a finding where its value was written: the same content may come from another file in each environment.
-func (r *run) schemaFinding(f schemaFinding, b *boundSchema, v *value.Value, env string) Problem {
-	path := append(slices.Clone(b.mount), f.path...)
+func (r *run) schemaFinding(f schemaFinding, mount value.Path, v *value.Value, env string) Problem {
+	path := append(slices.Clone(mount), f.path...)
 	p := Problem{
 		Stage: StageSchemas, Environments: []string{env}, Path: r.values[env].PathString(path), Pointer: path.Pointer(),
 		Rule: f.keyword, Hint: f.hint,
-		Hidden:  r.hidden(b.mount, f.path, v, env),
-		Message: f.text(func(f schemaFinding) bool { return r.hidden(b.mount, f.path, v, env) }),
+		Hidden:  r.hidden(mount, f.path, v, env),
+		Message: f.text(func(f schemaFinding) bool { return r.hidden(mount, f.path, v, env) }),
 	}
 	return p.at(reach(v, f.path))
 }

@@ -295,7 +295,7 @@ func (b *boundSchema) unexpected(found []schemaFinding, e *jsonschema.Validation
 		f := b.finding(e, "additionalProperties")
 		f.path = append(f.path, key)
 		f.message = fmt.Sprintf("the schema knows no key %q here", key)
-		if near := nearest(key, knownProperties(b.schema, e.InstanceLocation)); near != "" {
+		if near := value.Nearest(key, knownProperties(b.schema, e.InstanceLocation)); near != "" {
 			f.hint = fmt.Sprintf("did you mean %s? %s", near, f.hint)
 		}
 		found = append(found, f)

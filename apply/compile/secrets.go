@@ -64,7 +64,7 @@ func encrypted(doc *value.Value) bool {
 
 // applySecrets is the part of stage 7 that looks for secrets in plain text. The baseline says which paths may hold them.
 func (r *run) applySecrets() {
-	if len(r.standing()) == 0 {
+	if len(r.open()) == 0 {
 		return
 	}
 	report := func(envs []string) func(file) {
@@ -85,6 +85,9 @@ func (r *run) applySecrets() {
 func (r *run) plainSecret(f file, s plainSecret, envs []string) {
 	path := append(slices.Clone(f.mount), s.path...)
 	envs = slices.DeleteFunc(slices.Clone(envs), func(env string) bool {
+		if r.against.settled(env) {
+			return true
+		}
 		allowing := r.own
 		if base := r.baselines[env]; base != nil {
 			allowing = base.Manifest

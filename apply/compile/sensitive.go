@@ -16,7 +16,16 @@ type extension struct {
 }
 
 // meter counts the steps of a judgement. A schema that refers to itself twice takes time beyond all bounds on a deep value.
-type meter struct{ steps int }
+type meter struct {
+	steps   int
+	formats map[string]bool // that schemas name and nobody knows
+}
+
+// knownFormats are those that are asserted.
+var knownFormats = []string{
+	"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "iri", "iri-reference", "json-pointer", "period", "regex",
+	"relative-json-pointer", "semver", "time", "uri", "uri-reference", "uri-template", "uuid",
+}
 
 type tooCostly struct{}
 
@@ -53,6 +62,9 @@ func (e extension) Validate(*jsonschema.ValidatorContext, any) {
 }
 
 func (m *meter) compile(_ *jsonschema.CompilerContext, obj map[string]any) (jsonschema.SchemaExt, error) {
+	if format, ok := obj["format"].(string); ok && !slices.Contains(knownFormats, format) {
+		m.formats[format] = true
+	}
 	marked, _ := obj["x-sensitive"].(bool)
 	return extension{marked, m}, nil
 }
@@ -66,16 +78,16 @@ func isSensitive(s *jsonschema.Schema) bool {
 
 // sensitiveMarks are the patterns of what a schema calls writeOnly or x-sensitive anywhere, whatever conditions stand around it:
 // a value is better hidden once too often.
-func sensitiveMarks(s *jsonschema.Schema, mount value.Path) []value.Pattern {
+func sensitiveMarks(s *jsonschema.Schema, at value.Pattern) []value.Pattern {
 	w := &markWalk{at: map[*jsonschema.Schema]int{}, open: map[*jsonschema.Schema]bool{}, marks: map[*jsonschema.Schema][]mark{}}
 	w.visit(s)
 	marks := w.marks[s]
 	if w.overflow {
 		marks = []mark{{deep}}
 	}
-	above := make(mark, len(mount))
-	for i, segment := range mount {
-		above[i] = value.Path{segment}.String()
+	var above mark
+	if text := at.String(); text != "" {
+		above = mark{text}
 	}
 	patterns := make([]value.Pattern, len(marks))
 	for i, m := range marks {

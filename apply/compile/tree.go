@@ -29,8 +29,9 @@ type folder struct {
 }
 
 type folderKey struct {
-	path string
-	hash Hash
+	path  string
+	hash  Hash
+	globs string // of the files in it that are not read
 }
 
 // each goes through the files of a folder and of those below it.
@@ -54,84 +55,121 @@ func (f *folder) eachProblem(visit func(Problem)) {
 
 // layout is where the parts of a config repo are.
 type layout struct {
-	manifest *Entry
 	config   *folder
-	overlays map[string]*folder // by name of the folder under environments/
+	overlays map[string]*folder // by name of the folder of environments
 	schemas  *folder
-	schemasH Hash
 	policies *folder
-	policyH  Hash
 	problems []Problem
 }
 
-func (c *Compiler) layout(source Source, root Hash) (*layout, error) {
-	entries, err := source.List(root)
-	if err != nil {
-		return nil, fmt.Errorf("list the root of the config repo: %w", err)
+// reader reads the folders of one tree as its manifest says.
+type reader struct {
+	*Compiler
+	source   Source
+	manifest *Manifest
+	globs    string // of the files that are not read
+	layout   *layout
+}
+
+// layout finds the parts below the entries of the root.
+func (c *Compiler) layout(source Source, root []Entry, m *Manifest) (*layout, error) {
+	r := &reader{Compiler: c, source: source, manifest: m, globs: strings.Join(m.ignore, "\n"), layout: &layout{overlays: map[string]*folder{}}}
+	dirs := m.Directories
+	var err error
+	if r.layout.config, err = r.part(root, dirs.Config); err != nil {
+		return nil, err
 	}
-	l := &layout{config: &folder{}, schemas: &folder{}, policies: &folder{}, overlays: map[string]*folder{}}
-	for _, e := range entries {
+	if r.layout.schemas, err = r.part(root, dirs.Schemas); err != nil {
+		return nil, err
+	}
+	if r.layout.policies, err = r.part(root, dirs.Policies); err != nil {
+		return nil, err
+	}
+	e, err := r.find(root, dirs.Environments)
+	if err != nil || e == nil {
+		return r.layout, err
+	}
+	return r.layout, r.overlays(dirs.Environments, e.Hash)
+}
+
+// part reads the folder of a part; an empty one stands for one that is not there.
+func (r *reader) part(root []Entry, dir string) (*folder, error) {
+	e, err := r.find(root, dir)
+	if err != nil || e == nil {
+		return &folder{}, err
+	}
+	return r.folder(dir, nil, e.Hash)
+}
+
+// find looks for a folder by its path. One that the manifest names and that is not there is a problem: a mistyped name would
+// switch off what lies in it.
+func (r *reader) find(root []Entry, dir string) (*Entry, error) {
+	entries := root
+	for walked, rest := "", dir; ; {
+		name, below, more := strings.Cut(rest, "/")
+		walked = strings.TrimPrefix(walked+"/"+name, "/")
+		i := slices.IndexFunc(entries, func(e Entry) bool { return e.Name == name })
+		if i < 0 {
+			if at := r.manifest.named[dir]; at != nil {
+				r.layout.problems = append(r.layout.problems, Problem{
+					Stage: StageTree, Rule: "directoryMissing", Message: fmt.Sprintf("there is no folder %s here", dir),
+					Hint: "name one that is there, below the root of the config repo",
+				}.at(at))
+			}
+			return nil, nil
+		}
+		e := entries[i]
 		switch {
-		case e.Name == ManifestFile && e.Kind == RegularFile:
-			l.manifest = &e
-		case e.Name == "config" && e.Kind == Folder:
-			l.config, err = c.folder(source, "config", nil, e.Hash)
-		case e.Name == "schemas" && e.Kind == Folder:
-			l.schemasH = e.Hash
-			l.schemas, err = c.folder(source, "schemas", nil, e.Hash)
-		case e.Name == "policies" && e.Kind == Folder:
-			l.policyH = e.Hash
-			l.policies, err = c.folder(source, "policies", nil, e.Hash)
-		case e.Name == "environments" && e.Kind == Folder:
-			err = c.overlays(source, e.Hash, l)
-		case recognised(e.Name):
-			l.problems = append(l.problems, badMode(e.Name, e.Kind))
+		case e.Kind != Folder:
+			r.layout.problems = append(r.layout.problems, badMode(walked, e.Kind))
+			return nil, nil
+		case !more:
+			return &e, nil
 		}
-		if err != nil {
-			return nil, err
+		var err error
+		if entries, err = r.source.List(e.Hash); err != nil {
+			return nil, fmt.Errorf("list %s: %w", walked, err)
 		}
+		rest = below
 	}
-	return l, nil
 }
 
-func recognised(name string) bool {
-	switch name {
-	case ManifestFile, "config", "environments", "schemas", "policies":
-		return true
-	}
-	return false
-}
-
-// overlays reads the folders under environments/.
-func (c *Compiler) overlays(source Source, tree Hash, l *layout) error {
-	entries, err := source.List(tree)
+// overlays reads the folders of environments.
+func (r *reader) overlays(dir string, tree Hash) error {
+	l := r.layout
+	entries, err := r.source.List(tree)
 	if err != nil {
-		return fmt.Errorf("list environments/: %w", err)
+		return fmt.Errorf("list %s: %w", dir, err)
 	}
 	folded := map[string]string{}
 	for _, e := range entries {
-		path := "environments/" + e.Name
-		if strings.HasPrefix(e.Name, ".") && e.Name != ".." {
+		path := dir + "/" + e.Name
+		if r.passes(path, e.Name) {
 			continue
 		}
 		if p, bad := badOverlay(path, e, folded); bad {
 			l.problems = append(l.problems, p)
 			continue
 		}
-		if l.overlays[e.Name], err = c.folder(source, path, nil, e.Hash); err != nil {
+		if l.overlays[e.Name], err = r.folder(path, nil, e.Hash); err != nil {
 			return err
 		}
 	}
 	if len(l.overlays) > MaxEnvironments {
 		l.problems = append(l.problems, Problem{
-			Stage: StageTree, File: "environments", Rule: "tooManyEnvironments", Hint: "split the repo",
+			Stage: StageTree, File: dir, Rule: "tooManyEnvironments", Hint: "split the repo",
 			Message: fmt.Sprintf("there are %d folders of environments, more than %d", len(l.overlays), MaxEnvironments),
 		})
 	}
 	return nil
 }
 
-// badOverlay judges an entry of environments/ itself. The folder's name may become that of an environment.
+// passes tells whether a file or folder is passed over: a hidden one, or one that the manifest ignores.
+func (r *reader) passes(path, name string) bool {
+	return strings.HasPrefix(name, ".") && name != ".." || r.manifest.ignores(path)
+}
+
+// badOverlay judges an entry of the folder of environments itself. The folder's name may become that of an environment.
 func badOverlay(path string, e Entry, folded map[string]string) (Problem, bool) {
 	if p, bad := badEntry(path, e, 0); bad {
 		return p, true
@@ -139,7 +177,7 @@ func badOverlay(path string, e Entry, folded map[string]string) (Problem, bool) 
 	if e.Kind != Folder {
 		return Problem{
 			Stage: StageTree, File: path, Rule: "strayFile",
-			Message: "a file lies where only folders of environments may", Hint: "move it into environments/<name>/",
+			Message: "a file lies where only folders of environments may", Hint: "move it into the folder of an environment",
 		}, true
 	}
 	if !environmentName.MatchString(e.Name) {
@@ -165,13 +203,13 @@ func collision(path, name string, folded map[string]string) (Problem, bool) {
 }
 
 // folder reads a directory, or takes it from an earlier commit.
-func (c *Compiler) folder(source Source, path string, mount value.Path, hash Hash) (*folder, error) {
-	key := folderKey{path, hash}
-	if f, ok := c.folders.get(key); ok {
-		c.keep(f)
+func (r *reader) folder(path string, mount value.Path, hash Hash) (*folder, error) {
+	key := folderKey{path, hash, r.globs}
+	if f, ok := r.folders.get(key); ok {
+		r.keep(f)
 		return f, nil
 	}
-	entries, err := source.List(hash)
+	entries, err := r.source.List(hash)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", path, err)
 	}
@@ -180,7 +218,7 @@ func (c *Compiler) folder(source Source, path string, mount value.Path, hash Has
 	folded := map[string]string{}
 	for _, e := range entries {
 		full := path + "/" + e.Name
-		if strings.HasPrefix(e.Name, ".") && e.Name != ".." {
+		if r.passes(full, e.Name) {
 			continue
 		}
 		if p, bad := badEntry(full, e, len(mount)); bad {
@@ -192,7 +230,7 @@ func (c *Compiler) folder(source Source, path string, mount value.Path, hash Has
 			continue
 		}
 		if e.Kind == Folder {
-			below, err := c.folder(source, full, append(mount[:len(mount):len(mount)], e.Name), e.Hash)
+			below, err := r.folder(full, append(mount[:len(mount):len(mount)], e.Name), e.Hash)
 			if err != nil {
 				return nil, err
 			}
@@ -201,7 +239,7 @@ func (c *Compiler) folder(source Source, path string, mount value.Path, hash Has
 		}
 		f.files = append(f.files, file{path: full, hash: e.Hash, size: e.Size, mount: mountOf(mount, e.Name)})
 	}
-	c.folders.put(key, f)
+	r.folders.put(key, f)
 	return f, nil
 }
 
@@ -260,12 +298,18 @@ func badEntry(path string, e Entry, depth int) (Problem, bool) {
 	case e.Kind == Folder && depth >= maxFolderDepth:
 		p.Message = fmt.Sprintf("folders are nested deeper than %d", maxFolderDepth)
 	case e.Kind == RegularFile && e.Size > MaxFileBytes:
-		p.Rule, p.Hint = "fileTooLarge", "split it into several files"
-		p.Message = fmt.Sprintf("the file has %d bytes, more than %d", e.Size, MaxFileBytes)
+		return fileTooLarge(p.File, e.Size, MaxFileBytes), true
 	default:
 		return Problem{}, false
 	}
 	return p, true
+}
+
+func fileTooLarge(path string, size, most int64) Problem {
+	return Problem{
+		Stage: StageTree, File: path, Rule: "fileTooLarge", Message: fmt.Sprintf("the file has %d bytes, more than %d", size, most),
+		Hint: "split it into several files",
+	}
 }
 
 func printable(s string) string {

@@ -15,12 +15,14 @@ func (r *run) unmatched(schemas *schemaSet, policies *policySet) {
 	warn := func(what, rule string, p Problem) {
 		p.Stage, p.Severity, p.Rule = StageCommit, Warning, rule
 		p.Message = what + " is for no value of any environment"
-		p.Hint = "is a name mistyped? What it was meant to protect is not"
+		if p.Hint == "" {
+			p.Hint = "is a name mistyped? What it was meant to protect is not"
+		}
 		r.everywhere(p)
 	}
 	for _, b := range schemas.bound {
-		if !r.anywhere(value.Literal(b.mount)) {
-			warn("the schema for "+b.mount.String(), "schemaUnused", Problem{File: b.file, Line: 1, Column: 1})
+		if !r.anywhere(b.match) {
+			warn("the schema for "+b.match.String(), "schemaUnused", b.at)
 		}
 	}
 	for _, p := range policies.policies {
@@ -28,6 +30,15 @@ func (r *run) unmatched(schemas *schemaSet, policies *policySet) {
 			warn(fmt.Sprintf("the policy %s, for %s,", p.id, p.match), "policyUnused", Problem{}.at(p.at))
 		}
 	}
+	offered := func(key string, patterns []value.Pattern) {
+		for _, p := range patterns {
+			if !r.anywhere(p) {
+				warn(fmt.Sprintf("the pattern %s of %s", p, key), key+"Unused", Problem{File: ManifestFile, Hint: "is a name mistyped?"})
+			}
+		}
+	}
+	offered("flags", r.own.Flags)
+	offered("public", r.own.Public)
 	for _, m := range r.own.Sensitive {
 		// A mark reaches into lists, where ** would have to be looked for everywhere.
 		if !strings.Contains(m.String(), "**") && !r.anywhere(m) && !r.redacts(m) {

@@ -29,10 +29,11 @@ const (
 // Close codes. A client that meets one from 4000 to 4099 connects again, after a while; from 4400 on it does not, because the
 // same hello would meet the same answer.
 const (
-	CloseRestart  = 4000 // the server stops or restarts
-	CloseNotReady = 4002 // the server serves nothing yet
-	CloseSilent   = 4003 // the client answered no ping
-	CloseTooMany  = 4029 // too many different views
+	CloseRestart    = 4000 // the server stops or restarts
+	CloseCredential = 4001 // the credential has ended, or grants something else now
+	CloseNotReady   = 4002 // the server serves nothing yet
+	CloseSilent     = 4003 // the client answered no ping
+	CloseTooMany    = 4029 // too many different views
 
 	CloseBadMessage         = 4400
 	CloseUnknownEnvironment = 4404

@@ -75,7 +75,7 @@ func (c diffCmd) sides(ctx context.Context) (from, to *compile.Result, err error
 		return nil, nil, err
 	}
 	compiler := compile.New(nil)
-	settled := compile.Against{Settled: true}
+	settled := compile.Against{Settled: compile.AllSettled}
 	if from, err = repo.at(ctx, compiler, c.From, settled); err != nil {
 		return nil, nil, err
 	}

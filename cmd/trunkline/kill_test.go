@@ -72,7 +72,7 @@ func (c *child) kill() {
 func (c *child) verdicts(ctx context.Context) (map[string]string, error) {
 	found := map[string]string{}
 	for before := ""; ; {
-		body, err := ask(ctx, c.url, "/v1/versions", url.Values{"limit": {"200"}, "before": {before}})
+		body, err := ask(ctx, c.url, "", "/v1/versions", url.Values{"limit": {"200"}, "before": {before}})
 		if err != nil {
 			return nil, err
 		}
@@ -96,7 +96,7 @@ func (c *child) settled(t *testing.T, head string) map[string]string {
 	t.Helper()
 	deadline := time.Now().Add(killPatience)
 	for {
-		body, err := ask(t.Context(), c.url, "/v1/status", nil)
+		body, err := ask(t.Context(), c.url, "", "/v1/status", nil)
 		var s api.Status
 		if err == nil {
 			err = json.Unmarshal(body, &s)
@@ -141,7 +141,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		for alive := true; alive; {
 			if seen, err := c.verdicts(t.Context()); err == nil {
 				compare(t, "after a kill", acknowledged, seen)
-				if body, err := ask(t.Context(), c.url, "/v1/status", nil); err == nil {
+				if body, err := ask(t.Context(), c.url, "", "/v1/status", nil); err == nil {
 					var s api.Status
 					if json.Unmarshal(body, &s) == nil && s.Log.Pending == 0 {
 						acknowledged = seen
@@ -185,7 +185,7 @@ func waitReady(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, killPatience)
 	defer cancel()
 	for {
-		_, err := ask(ctx, url, "/readyz", nil)
+		_, err := ask(ctx, url, "", "/readyz", nil)
 		if err == nil {
 			return nil
 		}

@@ -35,18 +35,14 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" group:"run" help:"Follow a repository and serve its configuration."`
 	Status  statusCmd  `cmd:"" group:"run" help:"What is live where, since when, and what keeps newer commits out."`
 	Version versionCmd `cmd:"" group:"run" help:"Print the version."`
+	Token   tokenCmd   `cmd:"" group:"run" help:"Make, list and revoke tokens."`
 
 	Get   getCmd   `cmd:"" group:"look" help:"Read a value."`
 	Watch watchCmd `cmd:"" group:"look" help:"Show changes as they go live."`
 
-	Announce announceCmd `cmd:"" hidden:"" help:"Tell a server of a push, from the post-receive hook of a plain Git remote."`
-}
+	Accept acceptCmd `cmd:"" group:"act" help:"Let a commit stand that breaks the rules on commits."`
 
-// remote are the flags of verbs that ask a server.
-type remote struct {
-	Server string `help:"URL of the server." default:"http://127.0.0.1:7420" env:"TRUNKLINE_SERVER" placeholder:"http://127.0.0.1:7420"`
-	Env    string `help:"Environment; may be left out where there is only one." short:"e" env:"TRUNKLINE_ENV" placeholder:"NAME"`
-	output
+	Announce announceCmd `cmd:"" hidden:"" help:"Tell a server of a push, from the post-receive hook of a plain Git remote."`
 }
 
 // output is how results are written.
@@ -96,6 +92,7 @@ func execute(ctx context.Context, args []string, io *streams) int {
 			{Key: "laptop", Title: "On a laptop:"},
 			{Key: "run", Title: "Run and operate:"},
 			{Key: "look", Title: "Look:"},
+			{Key: "act", Title: "Act:"},
 			{Key: "Repository", Title: "Repository:"},
 			{Key: "Server", Title: "Server:"},
 		}),

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-git/go-git/v5"
@@ -13,7 +15,9 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
 
+	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/gitsync"
 )
 
 // clone is a Git repository on this machine, whose commits can be compiled without checking them out.
@@ -69,22 +73,57 @@ func (c *clone) at(ctx context.Context, compiler *compile.Compiler, revision str
 	if err != nil {
 		return nil, err
 	}
-	subject, _, _ := strings.Cut(commit.Message, "\n")
-	against.Commit = compile.DescribeCommit(commit.Author.Name, commit.Author.Email, subject, commit.Message, nil)
-	tree, err := commit.Tree()
+	tree, err := c.folder(commit)
 	if err != nil {
 		return nil, err
 	}
-	if c.path != "" {
-		if tree, err = tree.Tree(c.path); err != nil {
-			return nil, fmt.Errorf("%s has no folder %s: %w", commit.Hash, c.path, err)
-		}
+	return c.compile(ctx, compiler, commit, tree, against)
+}
+
+// compile compiles the config repo's folder at a commit, and judges what policies say of the commit.
+func (c *clone) compile(ctx context.Context, compiler *compile.Compiler, commit *object.Commit, tree compile.Hash, against compile.Against) (*compile.Result, error) {
+	against.ID = commit.Hash.String()
+	against.Commit = apply.Describe(gitsync.CommitOf(commit))
+	return compiler.Compile(ctx, c, tree, against)
+}
+
+// emptyTree is the tree of a folder that a commit does not have, as Git names it.
+var emptyTree = compile.Hash(plumbing.NewHash("4b825dc642cb6eb9a060e54bf8d69288fbee4904"))
+
+// folder is the tree of the config repo's folder at a commit. A commit without it has an empty one, as on a server.
+func (c *clone) folder(commit *object.Commit) (compile.Hash, error) {
+	at := compile.Hash(commit.TreeHash)
+	if c.path == "" {
+		return at, nil
 	}
-	return compiler.Compile(ctx, c, compile.Hash(tree.Hash), against)
+	for part := range strings.SplitSeq(c.path, "/") {
+		entries, err := c.List(at)
+		if err != nil {
+			return compile.Hash{}, fmt.Errorf("folder %s of %s: %w", c.path, short(commit.Hash.String()), err)
+		}
+		i := slices.IndexFunc(entries, func(e compile.Entry) bool { return e.Name == part && e.Kind == compile.Folder })
+		if i < 0 {
+			return emptyTree, nil
+		}
+		at = entries[i].Hash
+	}
+	return at, nil
+}
+
+// file is the content of a file of the config repo at a commit.
+func (c *clone) file(commit *object.Commit, name string) ([]byte, error) {
+	f, err := commit.File(path.Join(c.path, name))
+	if err != nil {
+		return nil, err
+	}
+	return c.Read(compile.Hash(f.Hash), compile.MaxFileBytes)
 }
 
 // List returns the entries of a tree.
 func (c *clone) List(tree compile.Hash) ([]compile.Entry, error) {
+	if tree == emptyTree {
+		return nil, nil
+	}
 	t, err := c.repo.TreeObject(plumbing.Hash(tree))
 	if err != nil {
 		return nil, err

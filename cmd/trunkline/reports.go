@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -11,34 +13,72 @@ import (
 	"github.com/trunkline/trunkline/server"
 )
 
-// writeGitHub writes problems as the annotations of a GitHub workflow.
-func writeGitHub(w io.Writer, problems []compile.Problem) {
-	for _, p := range problems {
+// finding is a problem as forges are told of it: its file is named as in the Git repository.
+type finding struct {
+	compile.Problem
+	commit string // the first of several commits that have it; "" where one alone is judged
+}
+
+// findings are the problems of all that was judged, each once.
+func findings(all []judged, folder string) []finding {
+	var list []finding
+	seen := map[string]bool{}
+	for _, j := range all {
+		for _, p := range j.problems {
+			if seen[identity(p)] {
+				continue
+			}
+			seen[identity(p)] = true
+			f := finding{Problem: p}
+			if f.File != "" {
+				f.File = path.Join(folder, f.File)
+			}
+			if len(all) > 1 {
+				f.commit = j.name()
+			}
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// identity is the same for problems that people would be told of in the same words.
+func identity(p compile.Problem) string { return p.String() + " " + strings.Join(p.Environments, " ") }
+
+// writeGitHub writes findings as the annotations of a GitHub workflow.
+func writeGitHub(w io.Writer, findings []finding) {
+	for _, f := range findings {
 		level := "error"
-		if p.Severity == compile.Warning {
+		if f.Severity == compile.Warning {
 			level = "warning"
 		}
-		fields := []string{"title=" + annotationField(p.Rule)}
-		if p.File != "" {
-			fields = append(fields, "file="+annotationField(p.File))
+		fields := []string{"title=" + annotationField(f.Rule)}
+		if f.File != "" {
+			fields = append(fields, "file="+annotationField(f.File))
 		}
-		if p.Line > 0 {
-			fields = append(fields, fmt.Sprintf("line=%d", p.Line), fmt.Sprintf("col=%d", p.Column))
+		if f.Line > 0 {
+			fields = append(fields, fmt.Sprintf("line=%d", f.Line), fmt.Sprintf("col=%d", f.Column))
 		}
-		fmt.Fprintf(w, "::%s %s::%s\n", level, strings.Join(fields, ","), annotationText(sentence(p)))
+		fmt.Fprintf(w, "::%s %s::%s\n", level, strings.Join(fields, ","), annotationText(f.sentence()))
 	}
 }
 
-// sentence is a problem in words, without its place.
-func sentence(p compile.Problem) string {
-	text := p.Message
-	if p.Path != "" {
-		text = p.Path + ": " + text
+// sentence is a finding in words, without its place.
+func (f finding) sentence() string {
+	text := f.Message
+	if f.Path != "" {
+		text = f.Path + ": " + text
 	}
-	if p.Hint != "" {
-		text += "; " + p.Hint
+	if f.Hint != "" {
+		text += "; " + f.Hint
 	}
-	return text + " (" + strings.Join(p.Environments, ", ") + ")"
+	if f.commit != "" {
+		text += "; in commit " + f.commit
+	}
+	if len(f.Environments) > 0 {
+		text += " (" + strings.Join(f.Environments, ", ") + ")"
+	}
+	return text
 }
 
 var (
@@ -73,7 +113,7 @@ type (
 		RuleID    string          `json:"ruleId"`
 		Level     string          `json:"level"`
 		Message   sarifMessage    `json:"message"`
-		Locations []sarifLocation `json:"locations,omitempty"`
+		Locations []sarifLocation `json:"locations"`
 	}
 	sarifMessage struct {
 		Text string `json:"text"`
@@ -83,10 +123,11 @@ type (
 	}
 	sarifPhysical struct {
 		Artifact sarifArtifact `json:"artifactLocation"`
-		Region   *sarifRegion  `json:"region,omitempty"`
+		Region   sarifRegion   `json:"region"`
 	}
 	sarifArtifact struct {
-		URI string `json:"uri"`
+		URI       string `json:"uri"`
+		URIBaseID string `json:"uriBaseId"`
 	}
 	sarifRegion struct {
 		StartLine   int `json:"startLine"`
@@ -94,27 +135,40 @@ type (
 	}
 )
 
-// writeSARIF writes problems as a SARIF log, which code scanning services read.
-func writeSARIF(w io.Writer, problems []compile.Problem) error {
+// sarifSchema is where OASIS publishes the schema of what writeSARIF writes.
+const sarifSchema = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+// writeSARIF writes findings as a SARIF log, which code scanning services read. folder is that of the config repo in the Git
+// repository.
+func writeSARIF(w io.Writer, findings []finding, folder string) error {
 	run := sarifRun{
 		Tool:       sarifTool{sarifDriver{Name: "trunkline", Version: server.Version, Rules: []sarifRule{}}},
 		ColumnKind: "unicodeCodePoints", Results: []sarifResult{},
 	}
-	for _, p := range problems {
-		if !slices.Contains(run.Tool.Driver.Rules, sarifRule{p.Rule}) {
-			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{p.Rule})
+	for _, f := range findings {
+		if !slices.Contains(run.Tool.Driver.Rules, sarifRule{f.Rule}) {
+			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{f.Rule})
 		}
-		result := sarifResult{RuleID: p.Rule, Level: string(p.Severity), Message: sarifMessage{sentence(p)}}
-		if p.File != "" {
-			place := sarifPhysical{Artifact: sarifArtifact{p.File}}
-			if p.Line > 0 {
-				place.Region = &sarifRegion{p.Line, max(p.Column, 1)}
-			}
-			result.Locations = []sarifLocation{{place}}
-		}
-		run.Results = append(run.Results, result)
+		run.Results = append(run.Results, sarifResult{
+			RuleID: f.Rule, Level: string(f.Severity), Message: sarifMessage{f.sentence()},
+			Locations: []sarifLocation{{f.sarifPlace(folder)}},
+		})
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
-	return enc.Encode(sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}})
+	return enc.Encode(sarifLog{Schema: sarifSchema, Version: "2.1.0", Runs: []sarifRun{run}})
+}
+
+// sarifPlace is where a finding is shown. SARIF could do without, but GitHub refuses a whole log for one result that has no file, or no
+// line: what concerns no file in particular is said of the manifest, and what concerns a whole file of its first line.
+func (f finding) sarifPlace(folder string) sarifPhysical {
+	file := f.File
+	if file == "" {
+		file = path.Join(folder, compile.ManifestFile)
+	}
+	uri := url.URL{Path: file} // escapes what a URI cannot hold
+	return sarifPhysical{
+		Artifact: sarifArtifact{URI: uri.String(), URIBaseID: "%SRCROOT%"},
+		Region:   sarifRegion{max(f.Line, 1), max(f.Column, 1)},
+	}
 }

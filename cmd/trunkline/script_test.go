@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +32,7 @@ func TestMain(m *testing.M) {
 //	kill                   ends the server as kill -9 does
 //	git ARGS
 //	push SUBJECT           commits everything and pushes it; the commit becomes $commit, the one before $before
+//	fetch PATH             prints what the server answers
 //	until REGEXP COMMAND   runs a command until its output, or its error output, matches
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -44,6 +47,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"remote": remoteCommand, "serve": serveCommand, "kill": killCommand, "git": gitCommand, "push": pushCommand, "until": untilCommand,
+			"fetch": fetchCommand,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
@@ -172,6 +176,14 @@ func remember(ts *testscript.TestScript) {
 	ts.Setenv("before", ts.Getenv("commit"))
 	ts.Setenv("COMMIT", head)
 	ts.Setenv("commit", short(head))
+}
+
+func fetchCommand(ts *testscript.TestScript, _ bool, args []string) {
+	answer, err := http.Get(ts.Getenv("TRUNKLINE_SERVER") + args[0])
+	ts.Check(err)
+	defer answer.Body.Close()
+	_, err = io.Copy(ts.Stdout(), answer.Body)
+	ts.Check(err)
 }
 
 func untilCommand(ts *testscript.TestScript, _ bool, args []string) {

@@ -18,7 +18,7 @@ func settingsFile(r io.Reader) (kong.Resolver, error) {
 		return nil, fmt.Errorf("settings file: %w", err)
 	}
 	for name := range values {
-		if strings.Contains(name, "token") && name != "git-token-file" || strings.Contains(name, "secret") && name != "webhook-secret-file" {
+		if (strings.Contains(name, "token") || strings.Contains(name, "secret")) && !strings.HasSuffix(name, "-file") {
 			return nil, fmt.Errorf("settings file: %s: secrets stand in files of their own or in the environment", name)
 		}
 	}

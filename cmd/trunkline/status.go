@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,7 +27,7 @@ Examples:
 }
 
 func (c statusCmd) Run(ctx context.Context, io *streams) error {
-	body, err := ask(ctx, c.Server, "/v1/status", nil)
+	body, err := c.ask(ctx, "/v1/status", nil)
 	if err != nil {
 		return err
 	}
@@ -56,17 +57,20 @@ func (c statusCmd) Run(ctx context.Context, io *streams) error {
 
 func healthy(s api.Status) bool {
 	for _, e := range s.Environments {
-		if e.Live == nil || e.Blocked != nil {
+		if e.Live == nil || e.Blocked != nil || e.Pending != nil {
 			return false
 		}
 	}
-	return s.Look.Error == "" && s.Log.BehindSince == nil && len(s.Environments) > 0
+	return (s.Look == nil || s.Look.Error == "") && (s.Log == nil || s.Log.BehindSince == nil) && len(s.Environments) > 0
 }
 
 func writeStatus(io *streams, s api.Status) {
 	c := newPalette(io.color)
-	fmt.Fprintf(io.out, "%s %s, branch %s\n", c.bold("following"), s.Server.Repo, s.Server.Branch)
+	if s.Server.Repo != "" {
+		fmt.Fprintf(io.out, "%s %s, branch %s\n", c.bold("following"), s.Server.Repo, s.Server.Branch)
+	}
 	switch {
+	case s.Look == nil: // the token may not know
 	case s.Look.Error != "":
 		fmt.Fprintf(io.out, "  %s %s\n", c.red("the last look failed:"), s.Look.Error)
 	case s.Look.LastGood != nil:
@@ -80,15 +84,27 @@ func writeStatus(io *streams, s api.Status) {
 		if e.Live == nil {
 			fmt.Fprintf(io.out, "  %s\n", c.red("no valid version yet"))
 		} else {
+			by := ""
+			if e.Live.Author != nil {
+				by = "by " + e.Live.Author.Name + ", "
+			}
 			fmt.Fprintf(io.out, "  live     %s %s %s\n", c.cyan(short(e.Live.Commit)), e.Live.Subject,
-				c.dim(fmt.Sprintf("by %s, for %s (%s)", e.Live.Author.Name, ago(e.Live.Since), e.Live.Cause)))
+				c.dim(fmt.Sprintf("%sfor %s (%s)", by, ago(e.Live.Since), e.Live.Cause)))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Environments)) {
+		if p := s.Environments[name].Pending; p != nil {
+			fmt.Fprintf(io.out, "%s  %s %s %s\n", c.yellow("pending"), c.cyan(short(p.Commit)), p.Subject,
+				c.dim(fmt.Sprintf("by %s, in %s, for %s: %s", p.Author.Name, name, ago(p.Since), cmp.Or(p.For, "asking"))))
 		}
 	}
 	writeBlocked(io, s)
-	if s.Log.Pending > 0 {
+	if s.Log != nil && s.Log.Pending > 0 {
 		fmt.Fprintf(io.out, "%s %d records wait for the log\n", c.yellow("log"), s.Log.Pending)
 	}
-	fmt.Fprintf(io.out, "%d sessions\n", s.Sessions)
+	if s.Sessions != nil {
+		fmt.Fprintf(io.out, "%d sessions\n", *s.Sessions)
+	}
 }
 
 // writeBlocked tells of each commit that is rejected once, whatever the number of its environments.

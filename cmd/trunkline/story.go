@@ -261,7 +261,7 @@ func (d *demo) judged(ctx context.Context, commit string) (*api.Version, error) 
 	ctx, cancel := context.WithTimeout(ctx, stepPatience)
 	defer cancel()
 	for {
-		body, err := ask(ctx, d.url, "/v1/versions", url.Values{"limit": {"5"}})
+		body, err := ask(ctx, d.url, "", "/v1/versions", url.Values{"limit": {"5"}})
 		if err != nil {
 			return nil, err
 		}

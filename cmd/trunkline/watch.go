@@ -28,7 +28,7 @@ Examples:
 func (c watchCmd) Run(ctx context.Context, io *streams) error {
 	show := &watcher{out: io.out, talk: io.err, c: newPalette(io.color), env: c.Env}
 	follow, err := client.New(client.Options{
-		URL: c.Server, Env: c.Env, Patterns: c.Patterns, Name: "trunkline watch", Version: server.Version, OnEvent: func(e client.Event) {
+		URL: c.Server, Env: c.Env, Patterns: c.Patterns, Token: c.following(), Name: "trunkline watch", Version: server.Version, OnEvent: func(e client.Event) {
 			if c.json() {
 				show.json(e)
 			} else {

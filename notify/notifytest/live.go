@@ -17,6 +17,9 @@ import (
 
 // Live serves what a test puts live. It may be used from several goroutines.
 type Live struct {
+	// Manifest is that of the versions that are put from now on.
+	Manifest *compile.Manifest
+
 	mu       sync.Mutex
 	versions map[string]*apply.Version
 	commits  uint64
@@ -25,7 +28,7 @@ type Live struct {
 
 // NewLive makes a Live that serves nothing yet.
 func NewLive() *Live {
-	return &Live{versions: map[string]*apply.Version{}, changed: make(chan struct{})}
+	return &Live{Manifest: &compile.Manifest{}, versions: map[string]*apply.Version{}, changed: make(chan struct{})}
 }
 
 // Put makes values the content of an environment, with a commit of their own.
@@ -36,7 +39,7 @@ func (l *Live) Put(env string, values *value.Value) *apply.Version {
 	hash := gitsync.Hash(sha1.Sum(binary.BigEndian.AppendUint64(nil, l.commits))) //nolint:gosec // as Git does
 	v := &apply.Version{
 		ID: hash.String(), Commit: gitsync.Commit{Hash: hash, Subject: "change", Author: gitsync.Person{Name: "Ada"}},
-		Snapshot: &compile.Snapshot{Environment: env, Values: values, Delivered: values},
+		Snapshot: &compile.Snapshot{Environment: env, Manifest: l.Manifest, Values: values, Delivered: values},
 		Cause:    apply.CauseCommit, Since: time.Now(),
 	}
 	l.swap(env, v)

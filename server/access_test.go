@@ -1,0 +1,318 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/trunkline/trunkline/client/wire"
+)
+
+// token makes a token by the operator's own.
+func (s *running) token(data, grant string) http.Header {
+	s.tb.Helper()
+	operator, err := os.ReadFile(filepath.Join(data, "operator.token"))
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	body := fmt.Sprintf(`{"name": "test", "grant": %s}`, grant)
+	res, answer := s.request(http.MethodPost, s.url+"/v1/tokens", []byte(body), bearer(strings.TrimSpace(string(operator))))
+	var made struct{ Token string }
+	if err := json.Unmarshal(answer, &made); err != nil || made.Token == "" {
+		s.tb.Fatalf("%s: %s", res.Status, answer)
+	}
+	return bearer(made.Token)
+}
+
+func bearer(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
+
+// stream opens a stream.
+func (s *running) stream(header http.Header, hello string) *websocket.Conn {
+	s.tb.Helper()
+	d := websocket.Dialer{Subprotocols: []string{wire.Subprotocol}}
+	ws, res, err := d.Dial("ws"+strings.TrimPrefix(s.url, "http")+"/v1/stream", header)
+	if err != nil {
+		s.tb.Fatalf("stream: %v %v", err, res)
+	}
+	s.tb.Cleanup(func() { _ = ws.Close() })
+	if err := ws.WriteMessage(websocket.TextMessage, []byte(hello)); err != nil {
+		s.tb.Fatal(err)
+	}
+	return ws
+}
+
+// next reads the next message, other than a ping.
+func next(tb testing.TB, ws *websocket.Conn) string {
+	tb.Helper()
+	for {
+		_ = ws.SetReadDeadline(time.Now().Add(patience))
+		_, data, err := ws.ReadMessage()
+		if err != nil {
+			return err.Error()
+		}
+		if !strings.HasPrefix(string(data), `{"type":"ping"`) {
+			return string(data)
+		}
+	}
+}
+
+// What is planted where it is not granted: a path with its keys, a value, an environment and the name of a file.
+var canaries = []string{"canaryPath", "canaryKey", "canaryValue", "canaryEnv", "canaryFile"}
+
+func planted(tb testing.TB) (*running, string) {
+	tb.Helper()
+	remote, data := shop(tb), tb.TempDir()
+	s := start(tb, remote, settings(remote, data))
+	s.becomes("prod", "checkout.timeout", `"30s"`)
+	s.push("Plant", map[string]string{
+		"trunkline.yaml":                "version: 1\nenvironments: {staging: {}, prod: {}, prodEu: {extends: prod}, canaryEnv: {}}\npublic: [checkout.ui.**, canaryPublic]\n",
+		"config/canaryPath.yaml":        "canaryKey: canaryValue\n",
+		"config/canaryPath/sub.yaml":    "canaryKey: 5\n",
+		"environments/canaryEnv/x.yaml": "y: canaryValue\n",
+		"policies/canaryFile.yaml":      "policies:\n  - {id: small, match: canaryPath.sub.canaryKey, expression: self < 9, messageExpression: '\"canaryValue \" + string(self)'}\n",
+	})
+	eventually(tb, "the canaries are live", func() bool { return strings.Contains(s.value("canaryEnv", ""), "canaryValue") })
+	s.push("Break what is not granted", map[string]string{"config/canaryPath/sub.yaml": "canaryKey: 50\n"})
+	eventually(tb, "prod is blocked", func() bool { return s.status().Environments["prod"].Blocked != nil })
+	return s, data
+}
+
+const limited = `{"environments": ["prod"], "patterns": ["checkout.**"]%s}`
+
+// surface is everything that answers somebody: a row for each route of the OpenAPI document and each message of the stream. Whoever
+// adds one adds its row.
+var surface = map[string]func(s *running, who http.Header) string{
+	"GET /v1/config/{path}": func(s *running, who http.Header) string {
+		all := ""
+		for _, path := range []string{"", "checkout", "checkout.none", "canaryPat", "checkout?env=canaryEn", "checkout?env=", "%00", "checkout.ui%5Bx"} {
+			all += s.as(who, http.MethodGet, "/v1/config/"+path)
+		}
+		// What is there and not granted is answered in the words for what is not there.
+		for there, not := range map[string]string{
+			"canaryPath.canaryKey": "carapaces.canaryKey", "canaryPath.sub": "carapaces.sub", "checkout?env=canaryEnv": "checkout?env=carapaces",
+		} {
+			names := strings.NewReplacer("canaryPath", "…", "canaryEnv", "…", "canaryKey", "…", "carapaces", "…")
+			_, hidden := s.request(http.MethodGet, s.url+"/v1/config/"+there, nil, who)
+			_, absent := s.request(http.MethodGet, s.url+"/v1/config/"+not, nil, who)
+			if hidden, absent := names.Replace(string(hidden)), names.Replace(string(absent)); hidden != absent {
+				s.tb.Errorf("%s is answered %s, and %s %s", there, hidden, not, absent)
+			}
+		}
+		return all
+	},
+	"GET /v1/versions":         route(http.MethodGet, "/v1/versions?limit=50"),
+	"GET /v1/status":           route(http.MethodGet, "/v1/status"),
+	"POST /v1/accept":          route(http.MethodPost, "/v1/accept"),
+	"GET /v1/tokens":           route(http.MethodGet, "/v1/tokens"),
+	"POST /v1/tokens":          route(http.MethodPost, "/v1/tokens"),
+	"DELETE /v1/tokens/{name}": route(http.MethodDelete, "/v1/tokens/test2"),
+	"POST /v1/tickets":         route(http.MethodPost, "/v1/tickets"),
+	"GET /v1/stream":           route(http.MethodGet, "/v1/stream"),
+	"POST /webhook/github":     route(http.MethodPost, "/webhook/github"),
+	"GET /healthz":             route(http.MethodGet, "/healthz"),
+	"GET /readyz":              route(http.MethodGet, "/readyz"),
+	"GET /metrics":             route(http.MethodGet, "/metrics"),
+
+	wire.TypeSnapshot: streamed(`{"type":"hello","env":"prod"}`, wire.TypeSnapshot),
+	wire.TypeError:    streamed(`{"type":"hello","env":"canaryEn"}`, wire.TypeError),
+	wire.TypeCurrent: func(s *running, who http.Header) string {
+		var first wire.Server
+		_ = json.Unmarshal([]byte(next(s.tb, s.stream(who, `{"type":"hello","env":"prod"}`))), &first)
+		return streamed(`{"type":"hello","env":"prod","cursor":"`+first.Cursor+`"}`, wire.TypeCurrent)(s, who)
+	},
+	wire.TypeDelta: func(s *running, who http.Header) string {
+		ws := s.stream(who, `{"type":"hello","env":"prod"}`)
+		first := next(s.tb, ws)
+		s.push("Change what is not granted", map[string]string{"config/canaryPath/sub.yaml": "canaryKey: 6\n"})
+		eventually(s.tb, "it is live", func() bool { return s.value("prod", "canaryPath.sub.canaryKey") == "6" })
+		s.push("Change what is", s.edited("config/checkout.yaml", "30s", "25s"))
+		delta := next(s.tb, ws) // the first frame after the snapshot: the hidden change made none
+		if !strings.Contains(delta, "25s") || !strings.HasPrefix(delta, `{"type":"delta"`) {
+			s.tb.Errorf("the first frame is %s", delta)
+		}
+		return first + delta
+	},
+	wire.TypeGoaway: func(s *running, who http.Header) string {
+		ws := s.stream(who, `{"type":"hello","env":"prod"}`)
+		next(s.tb, ws)
+		s.stop()
+		goaway := next(s.tb, ws)
+		if !strings.HasPrefix(goaway, `{"type":"goaway"`) {
+			s.tb.Errorf("the last frame is %s", goaway)
+		}
+		return goaway
+	},
+	wire.TypePing: func(*running, http.Header) string { return "" }, // holds a cursor alone: see docs/protocol.md
+}
+
+// as asks with a credential and returns the answer whole, headers included.
+func (s *running) as(who http.Header, method, path string) string {
+	s.tb.Helper()
+	res, body := s.request(method, s.url+path, nil, who)
+	return fmt.Sprint(res.Status, res.Header, string(body))
+}
+
+func route(method, path string) func(*running, http.Header) string {
+	return func(s *running, who http.Header) string { return s.as(who, method, path) }
+}
+
+func streamed(hello, kind string) func(*running, http.Header) string {
+	return func(s *running, who http.Header) string {
+		answer := next(s.tb, s.stream(who, hello))
+		if !strings.HasPrefix(answer, `{"type":"`+kind+`"`) {
+			s.tb.Errorf("%s is answered %s", hello, answer)
+		}
+		return answer
+	}
+}
+
+func TestNothingOutsideTheGrantIsTold(t *testing.T) {
+	rows := append(routes(openAPI(t)), wire.TypeSnapshot, wire.TypeCurrent, wire.TypeDelta, wire.TypePing, wire.TypeError)
+	for _, name := range rows {
+		if surface[name] == nil {
+			t.Errorf("%s has no row in the table of surfaces", name)
+		}
+	}
+	for name, rights := range map[string]string{
+		"reader": "", "historian": `, "rights": ["history"]`, "operator of a part": `, "rights": ["history", "operate", "reveal"]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, data := planted(t)
+			who := s.token(data, fmt.Sprintf(limited, rights))
+			for _, row := range append(rows, wire.TypeGoaway) { // which ends the server
+				told := surface[row](s, who)
+				for _, canary := range canaries {
+					if strings.Contains(told, canary) {
+						t.Errorf("%s tells of %s: %s", row, canary, told)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestRights(t *testing.T) {
+	s, data := planted(t)
+	read := s.token(data, fmt.Sprintf(limited, ""))
+	historian := s.token(data, `{"environments": ["*"], "patterns": ["**"], "rights": ["history"]}`)
+	operator := s.token(data, `{"environments": ["*"], "patterns": ["**"], "rights": ["history", "operate"]}`)
+	part := s.token(data, fmt.Sprintf(limited, `, "rights": ["operate"]`))
+	public := s.token(data, `{"environments": ["prod"], "public": true}`)
+	for _, test := range []struct {
+		name, method, path, body string
+		who                      http.Header
+		want                     int
+		holds                    string
+	}{
+		{"a reader reads", "GET", "/v1/config/checkout.timeout?env=prod", "", read, 200, `"30s"`},
+		{"what is not granted is not there", "GET", "/v1/config/canaryPath?env=prod", "", read, 404, "pathNotFound"},
+		{"an environment either", "GET", "/v1/config/checkout?env=staging", "", read, 404, "use one of prod"},
+		{"the only granted environment is the one", "GET", "/v1/config/checkout.timeout", "", read, 200, `"30s"`},
+		{"versions need history", "GET", "/v1/versions", "", read, 403, "right to history"},
+		{"status without history names no author", "GET", "/v1/status", "", read, 200, `"commit"`},
+		{"history", "GET", "/v1/versions", "", historian, 200, "canaryPath"},
+		{"tokens need operate", "GET", "/v1/tokens", "", historian, 403, "right to operate"},
+		{"metrics too", "GET", "/metrics", "", historian, 403, "rightMissing"},
+		{"an operator sees metrics", "GET", "/metrics", "", operator, 200, "trunkline_build_info"},
+		{"an operator sees tokens of less", "GET", "/v1/tokens", "", operator, 200, "checkout.**"},
+		{"one of a part accepts nothing", "POST", "/v1/accept", `{"commit": "0123456", "reason": "x"}`, part, 403, "all environments"},
+		{"nor grants more than it has", "POST", "/v1/tokens", `{"name": "x", "grant": {"environments": ["prod"], "patterns": ["**"]}}`, part, 403, "more than the credential"},
+		{"nor a right it has not", "POST", "/v1/tokens", `{"name": "x", "grant": {"environments": ["*"], "patterns": ["**"], "rights": ["reveal"]}}`, operator, 403, "more than the credential"},
+		{"nor sees tokens of more", "DELETE", "/v1/tokens/test", "", part, 404, "unknownToken"},
+		{"what is public", "GET", "/v1/config", "", public, 200, `{"checkout":{"ui":`},
+		{"and nothing else", "GET", "/v1/config/checkout.timeout", "", public, 404, "pathNotFound"},
+		{"a bad token is none", "GET", "/v1/config/checkout", "", bearer("tlk_nonsense"), 401, "credentialMalformed"},
+		{"unknown fields", "POST", "/v1/tokens", `{"name": "x", "grnt": {}}`, operator, 400, "badBody"},
+	} {
+		res, body := s.request(test.method, s.url+test.path, []byte(test.body), test.who)
+		if res.StatusCode != test.want || !strings.Contains(string(body), test.holds) {
+			t.Errorf("%s: %s %s, want %d with %s", test.name, res.Status, body, test.want, test.holds)
+		}
+	}
+	if _, status := s.request("GET", s.url+"/v1/status", nil, read); slices.ContainsFunc([]string{"author", "subject", "repo", "sessions", "checksum"}, func(key string) bool {
+		return strings.Contains(string(status), `"`+key+`"`)
+	}) {
+		t.Errorf("status tells too much: %s", status)
+	}
+}
+
+func TestRevealedValues(t *testing.T) {
+	remote, data := shop(t), t.TempDir()
+	s := start(t, remote, settings(remote, data))
+	s.becomes("prod", "checkout.timeout", `"30s"`)
+	plain := s.token(data, `{"environments": ["prod"], "patterns": ["**"]}`)
+	reveal := s.token(data, `{"environments": ["prod"], "patterns": ["**"], "rights": ["reveal"]}`)
+	for name, who := range map[string]http.Header{"redacted": plain, "revealed": reveal} {
+		read := s.as(who, http.MethodGet, "/v1/config/database")
+		streamed := next(t, s.stream(who, `{"type":"hello"}`))
+		for where, text := range map[string]string{"read": read, "stream": streamed} {
+			if got := !strings.Contains(text, "$redacted"); got != (name == "revealed") {
+				t.Errorf("%s, %s: %s", name, where, text)
+			}
+		}
+	}
+}
+
+// A token that ends takes its streams with it, within a second.
+func TestRevokedTokensEndStreams(t *testing.T) {
+	remote, data := shop(t), t.TempDir()
+	s := start(t, remote, settings(remote, data))
+	s.becomes("prod", "checkout.timeout", `"30s"`)
+	who := s.token(data, fmt.Sprintf(limited, ""))
+	ws := s.stream(who, `{"type":"hello"}`)
+	next(t, ws)
+	operator, err := os.ReadFile(filepath.Join(data, "operator.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, body := s.request(http.MethodDelete, s.url+"/v1/tokens/test", nil, bearer(strings.TrimSpace(string(operator)))); res.StatusCode != 200 {
+		t.Fatalf("%s: %s", res.Status, body)
+	}
+	if m := next(t, ws); !strings.HasPrefix(m, `{"type":"goaway"`) {
+		t.Errorf("the stream is told %s", m)
+	}
+	if m := next(t, ws); !strings.Contains(m, "4001") {
+		t.Errorf("the stream ends with %s", m)
+	}
+	if res, body := s.request(http.MethodGet, s.url+"/v1/config/checkout", nil, who); res.StatusCode != 401 {
+		t.Errorf("the token is still good: %s %s", res.Status, body)
+	}
+}
+
+// A page's WebSocket shows a ticket, once.
+func TestTickets(t *testing.T) {
+	remote, data := shop(t), t.TempDir()
+	s := start(t, remote, settings(remote, data))
+	s.becomes("prod", "checkout.timeout", `"30s"`)
+	who := s.token(data, fmt.Sprintf(limited, ""))
+	_, answer := s.request(http.MethodPost, s.url+"/v1/tickets", nil, who)
+	var ticket struct{ Ticket string }
+	if err := json.Unmarshal(answer, &ticket); err != nil || ticket.Ticket == "" {
+		t.Fatalf("%s", answer)
+	}
+	address := "ws" + strings.TrimPrefix(s.url, "http") + "/v1/stream?ticket=" + ticket.Ticket
+	d := websocket.Dialer{Subprotocols: []string{wire.Subprotocol}}
+	ws, _, err := d.Dial(address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.Close()
+	_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"type":"hello"}`))
+	if m := next(t, ws); strings.Contains(m, "database") || !strings.Contains(m, "checkout") {
+		t.Errorf("by ticket: %s", m)
+	}
+	if _, res, err := d.Dial(address, nil); err == nil || res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a ticket serves twice: %v", res)
+	}
+	if log := s.log.String(); strings.Contains(log, ticket.Ticket) {
+		t.Error("the ticket stands in the log")
+	}
+}

@@ -1,0 +1,30 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"syscall"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// untold is a system that tells of no changes.
+var untold = notices{open: func() (*fsnotify.Watcher, error) { return nil, syscall.EMFILE }}
+
+// TellNothing makes the system tell of no changes. It is called before Run.
+func (d *Dev) TellNothing() { d.notices = untold }
+
+// OnWatch calls before whenever a folder is about to be watched; an error stands for one of the system. It is called before Run.
+func (d *Dev) OnWatch(before func(folder string) error) {
+	d.notices.add = func(w *fsnotify.Watcher, folder string) error {
+		if err := before(folder); err != nil {
+			return err
+		}
+		return w.Add(folder)
+	}
+}
+
+// WatchUntold watches a directory of which the system tells nothing.
+func WatchUntold(ctx context.Context, dir string, log *slog.Logger, look func() ([]string, error)) error {
+	return watchDirectory(ctx, dir, untold, log, look)
+}
