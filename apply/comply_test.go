@@ -222,6 +222,40 @@ func TestAnAcceptanceOutlivesABadHead(t *testing.T) {
 	again.expectX(4)
 }
 
+// Each rejection says which commit, what is wrong with it, and what to do.
+func TestWordsOfCommitRules(t *testing.T) {
+	for who, want := range map[string]string{
+		"":        "commit %s: not signed (unsigned); mend and push it again",
+		"mallory": "commit %s: signed by a key that is not trusted (untrustedSigner); mend and push it again",
+		"forger":  "commit %s: bad signature (badSignature); mend and push it again",
+	} {
+		h, log := newHistory(), newLog()
+		base := h.by("ada", signed(1))
+		head := h.by(who, signed(2), base)
+		p := begin(t, h, log, keys)
+		p.see(base, head)
+		const wayOut = ", restore exactly the files of a valid version, or have an operator accept it: trunkline accept %[1]s --reason TEXT"
+		problem := log.decisions[1].Problems[0]
+		if got, want := problem.String(), "error: "+fmt.Sprintf(want+wayOut, head.Short()); got != want || problem.Stage != "commit" {
+			t.Errorf("%s: %s\nwant %s", problem.Stage, got, want)
+		}
+	}
+}
+
+func TestTooManyCommitsAtOnce(t *testing.T) {
+	h, log := newHistory(), newLog()
+	base := h.by("ada", signed(1))
+	p := begin(t, h, log, keys)
+	p.see(base)
+	head := h.by("ada", signed(2), base)
+	h.beyond = 1001
+	p.see(head)
+	want := "error: the commit brings along more than 1000 commits that were not judged before (tooManyCommits); "
+	if got := log.decisions[1].Problems[0].String(); !strings.HasPrefix(got, want) {
+		t.Errorf("problem %s", got)
+	}
+}
+
 func TestWhatIsBroughtAlongIsBounded(t *testing.T) {
 	h, log := newHistory(), newLog()
 	base := h.by("ada", signed(1))

@@ -24,6 +24,7 @@ type history struct {
 	trees   map[gitsync.Hash][]gitsync.Entry
 	blobs   map[gitsync.Hash]string
 	signers map[gitsync.Hash]string // who signed a commit
+	beyond  int                     // so many commits lie between any two; 0: those that do
 	fail    error                   // what every read answers
 }
 
@@ -72,6 +73,9 @@ func (h *history) Beyond(head gitsync.Hash, covered []gitsync.Hash, limit int) (
 	if _, err := h.Commit(head); err != nil {
 		return nil, false, err
 	}
+	if h.beyond > limit {
+		return nil, false, nil
+	}
 	below := map[gitsync.Hash]bool{}
 	for _, c := range covered {
 		maps.Copy(below, h.reach(c))
@@ -91,6 +95,8 @@ func (h *history) Signer(name gitsync.Hash, keys *gitsync.Keyring) (gitsync.Sign
 	switch {
 	case !signed:
 		return gitsync.Signer{}, fmt.Errorf("commit %s: %w", name.Short(), gitsync.ErrUnsigned)
+	case who == "forger":
+		return gitsync.Signer{}, fmt.Errorf("commit %s: %w", name.Short(), gitsync.ErrBadSignature)
 	case keys == nil || who == "mallory":
 		return gitsync.Signer{}, fmt.Errorf("commit %s: %w", name.Short(), gitsync.ErrUntrusted)
 	}
