@@ -53,8 +53,9 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("POST /v1/tokens", needs(access.Operate, a.newToken))
 	mux.HandleFunc("DELETE /v1/tokens/{name}", needs(access.Operate, a.revokeToken))
 	mux.HandleFunc("GET /v1/status", a.status)
+	mux.HandleFunc("POST /v1/query", a.query)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		(&problem{http.StatusNotFound, "notFound", "there is nothing here", "reads are under /v1/config, /v1/versions, /v1/status and /v1/stream"}).write(w)
+		(&problem{http.StatusNotFound, "notFound", "there is nothing here", "reads are under /v1/config, /v1/query, /v1/versions, /v1/status and /v1/stream"}).write(w)
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, configPrefix+"/") {

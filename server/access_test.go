@@ -108,6 +108,16 @@ var surface = map[string]func(s *running, who http.Header) string{
 		}
 		return all
 	},
+	"POST /v1/query": func(s *running, who http.Header) string {
+		all := ""
+		for _, query := range []string{
+			`{"pattern": "**"}`, `{"pattern": "canaryPat*"}`, `{"pattern": "*", "where": {"path": "sub", "exists": true}}`, `{"pattern": "**", "wher": 1}`,
+		} {
+			_, body := s.request(http.MethodPost, s.url+"/v1/query", []byte(query), who)
+			all += string(body)
+		}
+		return all
+	},
 	"GET /v1/versions":         route(http.MethodGet, "/v1/versions?limit=50"),
 	"GET /v1/status":           route(http.MethodGet, "/v1/status"),
 	"POST /v1/accept":          route(http.MethodPost, "/v1/accept"),
@@ -229,6 +239,9 @@ func TestRights(t *testing.T) {
 		{"nor sees tokens of more", "DELETE", "/v1/tokens/test", "", part, 404, "unknownToken"},
 		{"what is public", "GET", "/v1/config", "", public, 200, `{"checkout":{"ui":`},
 		{"and nothing else", "GET", "/v1/config/checkout.timeout", "", public, 404, "pathNotFound"},
+		{"a query", "POST", "/v1/query?env=prod", `{"pattern": "**", "where": {"eq": "30s"}}`, read, 200, `"path":"checkout.timeout"`},
+		{"a query of what is not granted", "POST", "/v1/query?env=prod", `{"pattern": "canaryPath.**"}`, read, 200, `"matches":[]`},
+		{"a query that is none", "POST", "/v1/query?env=prod", `{"pattern": "**", "where": {"stratsWith": "x"}}`, read, 400, "did you mean startsWith"},
 		{"a bad token is none", "GET", "/v1/config/checkout", "", bearer("tlk_nonsense"), 401, "credentialMalformed"},
 		{"unknown fields", "POST", "/v1/tokens", `{"name": "x", "grnt": {}}`, operator, 400, "badBody"},
 	} {

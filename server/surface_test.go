@@ -75,6 +75,11 @@ func TestSurfaceIsAsDescribed(t *testing.T) {
 
 	_, status := s.get("/v1/status")
 	conforms(t, doc, "Status", status)
+	_, answer := s.request(http.MethodPost, s.url+"/v1/query?env=prod", []byte(`{"pattern": "**", "where": {"type": "number"}, "limit": 2}`), nil)
+	conforms(t, doc, "QueryAnswer", string(answer))
+	if !strings.Contains(string(answer), `"truncated":true`) {
+		t.Errorf("the query is answered %s", answer)
+	}
 	_, versions := s.get("/v1/versions?limit=3")
 	conforms(t, doc, "VersionList", versions)
 	for _, wanted := range []string{`"next"`, `"rollbackOf"`, `"rejected"`, `"live"`, `"applied"`, `"problems"`} {

@@ -39,6 +39,7 @@ type cli struct {
 
 	Get   getCmd   `cmd:"" group:"look" help:"Read a value."`
 	Watch watchCmd `cmd:"" group:"look" help:"Show changes as they go live."`
+	Query queryCmd `cmd:"" group:"look" help:"Find values by what they are."`
 
 	Accept acceptCmd `cmd:"" group:"act" help:"Let a commit stand that breaks the rules on commits."`
 

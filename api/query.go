@@ -1,0 +1,47 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/trunkline/trunkline/access"
+	"github.com/trunkline/trunkline/value"
+)
+
+// query answers POST /v1/query: the values that a pattern selects and a condition holds for.
+func (a *api) query(w http.ResponseWriter, r *http.Request) {
+	who := access.FromContext(r.Context())
+	version, refused := a.version(queryValue(r, "env"), who)
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, value.MaxQueryBytes))
+	if err != nil {
+		(&problem{http.StatusRequestEntityTooLarge, "tooLarge", "the query is larger than 64 KiB, or was cut", "ask for less at a time"}).write(w)
+		return
+	}
+	q, err := value.ParseQuery(data)
+	if err != nil {
+		badQuery(err).write(w)
+		return
+	}
+	answer, err := q.Run(a.sights.seen(version, who), value.QueryBudget{})
+	if err != nil {
+		(&problem{http.StatusBadRequest, "queryTooMuch", err.Error(), "narrow the pattern or the condition"}).write(w)
+		return
+	}
+	w.Header()[headerCommit] = []string{version.ID}
+	writeJSON(w, http.StatusOK, answer)
+}
+
+func badQuery(err error) *problem {
+	p := &problem{http.StatusBadRequest, "badQuery", err.Error(), "see the section Query of config.md"}
+	var at *value.QueryError
+	if errors.As(err, &at) {
+		p.Message = "query at " + at.Pointer + ": " + at.Message
+		p.Hint = at.Hint
+	}
+	return p
+}
