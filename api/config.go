@@ -24,9 +24,16 @@ type Options struct {
 	Live     *apply.Live
 	Status   func() *apply.Status
 	Versions Versions
+	// Log is the audit log; nil where there is none.
+	Log Log
+	// Note puts on record what operators do, and who is shown sensitive values; nil where there is no record.
+	Note func(context.Context, audit.Event) error
+	// Revealed is told of reads of sensitive values by those who may; it must not block.
+	Revealed func(who *access.Identity, env, path string)
 	// Look tells how following goes.
 	Look   func() Look
 	Tokens Tokens
+	Pins   Pins
 	// Sessions counts the connected clients.
 	Sessions func() int
 	// Server describes the running program.
@@ -43,15 +50,23 @@ type Versions interface {
 
 // New makes the handler of /v1, which stands behind a guard of package access. It sets deadlines for what it writes.
 func New(o Options) http.Handler {
-	a := &api{o: o}
+	a := &api{o: o, followers: make(chan struct{}, maxFollowers)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+configPrefix, a.config)
 	mux.HandleFunc("GET "+configPrefix+"/", a.config)
 	mux.HandleFunc("GET /v1/versions", needs(access.History, a.versions))
 	mux.HandleFunc("POST /v1/accept", needsAll(access.Operate, a.accept))
+	mux.HandleFunc("GET /v1/pins", a.pins)
+	mux.HandleFunc("POST /v1/pins", needs(access.Operate, a.pin))
+	mux.HandleFunc("DELETE /v1/pins/{environment}", needs(access.Operate, a.unpin))
 	mux.HandleFunc("GET /v1/tokens", needs(access.Operate, a.tokens))
 	mux.HandleFunc("POST /v1/tokens", needs(access.Operate, a.newToken))
 	mux.HandleFunc("DELETE /v1/tokens/{name}", needs(access.Operate, a.revokeToken))
+	if o.Log != nil {
+		mux.HandleFunc("GET /v1/audit", needs(access.History, a.records))
+		mux.HandleFunc("GET /v1/audit/report", needsAll(access.History, a.report))
+		mux.HandleFunc("GET /v1/audit/verify", needsAll(access.History, a.verify))
+	}
 	mux.HandleFunc("GET /v1/status", a.status)
 	mux.HandleFunc("POST /v1/query", a.query)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -81,6 +96,8 @@ const (
 type api struct {
 	o      Options
 	sights sights
+	// followers holds a token for each reader that follows the audit log.
+	followers chan struct{}
 }
 
 // Keys of headers, in the form in which they can be set directly.
@@ -108,6 +125,11 @@ func (a *api) config(w http.ResponseWriter, r *http.Request) {
 	if !found {
 		missing(values, path).write(w)
 		return
+	}
+	if a.o.Revealed != nil && who.Grant.May(access.Reveal) {
+		if shown, _ := version.Snapshot.Delivered.Lookup(path); shown == nil || shown.Sum() != v.Sum() {
+			a.o.Revealed(who, version.Snapshot.Environment, path)
+		}
 	}
 	tag := etag(v)
 	headers := [2]string{tag, version.ID}

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"time"
 )
 
 // problem is what every error of the HTTP surface looks like: {"error": {"code", "message", "hint"}}.
@@ -37,4 +38,8 @@ const (
 	maxSights = 1000     // narrowed versions that are kept
 	maxBody   = 64 << 10 // bytes of a request
 	maxReason = 1000     // bytes of what an operator gives as a reason
+
+	maxFollowers = 16 // of the audit log
+	usualPeriod  = 30 * 24 * time.Hour
+	notePatience = 2 * time.Second
 )

@@ -45,6 +45,7 @@ type EnvironmentStatus struct {
 	Live    *LiveStatus    `json:"live"`
 	Blocked *BlockedStatus `json:"blocked,omitempty"`
 	Pending *PendingStatus `json:"pending,omitempty"`
+	Pin     *PinStatus     `json:"pin,omitempty"`
 }
 
 // PendingStatus is the oldest commit that has no verdict yet. What follows it waits.
@@ -113,7 +114,7 @@ func (a *api) logStatus() *LogStatus {
 }
 
 func environmentStatus(e apply.EnvironmentStatus, who *access.Identity) EnvironmentStatus {
-	answer := EnvironmentStatus{Live: liveStatus(e.Live, who)}
+	answer := EnvironmentStatus{Live: liveStatus(e.Live, who), Pin: pinStatus(e.Pin, e.Newest, who)}
 	if !who.Grant.May(access.History) {
 		return answer
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/trunkline/trunkline/access"
+	"github.com/trunkline/trunkline/audit"
 )
 
 // Tokens are those that operators make and revoke; [access.Tokens] is one.
@@ -49,6 +50,7 @@ func (a *api) newToken(w http.ResponseWriter, r *http.Request) {
 		(&problem{http.StatusBadRequest, "badToken", err.Error(), "see operate.md for what a token can be granted"}).write(w)
 		return
 	}
+	a.note(r, audit.Event{Kind: "credential", Reason: "made", Details: map[string]string{"token": made.ID, "name": made.Name}})
 	writeJSON(w, http.StatusCreated, MadeToken{text, made})
 }
 
@@ -73,6 +75,9 @@ func (a *api) revokeToken(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		(&problem{http.StatusServiceUnavailable, "notRevoked", "the token could not be revoked", "try again in a moment; the server's log says why"}).write(w)
 	default:
+		for _, t := range revoked {
+			a.note(r, audit.Event{Kind: "credential", Reason: "revoked", Details: map[string]string{"token": t.ID, "name": t.Name}})
+		}
 		writeJSON(w, http.StatusOK, TokenList{revoked})
 	}
 }

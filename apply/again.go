@@ -14,11 +14,12 @@ import (
 	"github.com/trunkline/trunkline/gitsync"
 )
 
-// Run asks again about what is pending, until ctx ends.
+// Run asks again about what is pending, and takes off pins whose time is over, until ctx ends.
 func (r *Reconciler) Run(ctx context.Context) error {
 	wait := askFirst
-	timer := time.NewTimer(wait)
+	timer, ticks := time.NewTimer(wait), time.NewTicker(expireEvery)
 	defer timer.Stop()
+	defer ticks.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -26,6 +27,9 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		case <-r.asks:
 			wait = askFirst
 			timer.Reset(jitter(wait))
+			continue
+		case <-ticks.C:
+			r.expire(ctx)
 			continue
 		case <-timer.C:
 		}

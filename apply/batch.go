@@ -220,6 +220,9 @@ func (b *batch) outcomes() {
 		d.Outcome = Superseded
 		if !seen[d.Environment] {
 			d.Outcome, seen[d.Environment] = Applied, true
+			if b.pins[d.Environment] != nil {
+				d.Outcome = Withheld
+			}
 		}
 	}
 }

@@ -22,10 +22,11 @@ const (
 // Outcome is what became of a valid commit.
 type Outcome string
 
-// The outcomes. A superseded version is valid, but a newer one went live at the same look.
+// The outcomes. A superseded version is valid, but a newer one went live at the same look; a withheld one is valid, but a pin stands.
 const (
 	Applied    Outcome = "applied"
 	Superseded Outcome = "superseded"
+	Withheld   Outcome = "withheld"
 )
 
 // Decision is a verdict with all that is to be remembered of it. There is one for each commit and environment.
@@ -84,10 +85,14 @@ type Acceptance struct {
 type Events struct {
 	Rewrite    *Rewrite
 	Acceptance *Acceptance
+	Pin        *Pin
+	Unpin      *Unpin
 	Decisions  []Decision
 }
 
-func (e Events) empty() bool { return e.Rewrite == nil && e.Acceptance == nil && len(e.Decisions) == 0 }
+func (e Events) empty() bool {
+	return e.Rewrite == nil && e.Acceptance == nil && e.Pin == nil && e.Unpin == nil && len(e.Decisions) == 0
+}
 
 // Log takes what was decided. Record returns when all of it is on disk. When ctx ends before that it returns an error, and goes
 // on to store it by itself: what it was given once is never given again.
@@ -101,7 +106,9 @@ type Remembered struct {
 	Commit, Parent, Tree gitsync.Hash
 	Environment          string
 	Accepted             bool
-	Due                  int // as of [Decision]; 0 when unknown
+	Pin                  *Pin // nothing else is told then but
+	Unpinned             bool // that it was taken off
+	Due                  int  // as of [Decision]; 0 when unknown
 	Verdict              Verdict
 	Retired              bool
 	Baseline             gitsync.Hash

@@ -20,6 +20,9 @@ const (
 	askFirst = time.Second
 	askMost  = 5 * time.Minute
 
+	// expireEvery is how often pins are looked through for those whose time is over.
+	expireEvery = time.Second
+
 	// logPatience is how long a change waits for the log before it goes live without a record, which then follows.
 	logPatience = 2 * time.Second
 )

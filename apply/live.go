@@ -29,6 +29,8 @@ const (
 	CauseRollback Cause = "rollback"
 	CauseRewrite  Cause = "rewrite" // the branch was moved to an older version
 	CauseStart    Cause = "start"
+	CausePin      Cause = "pin"
+	CauseUnpin    Cause = "unpin"
 )
 
 // Live is what every environment serves. Reading takes no lock and allocates nothing. [NewLive] makes one.

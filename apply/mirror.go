@@ -16,6 +16,7 @@ type Mirror interface {
 	BlobSize(gitsync.Hash) (int64, error)
 	Blob(h gitsync.Hash, max int64) ([]byte, error)
 	Beyond(head gitsync.Hash, covered []gitsync.Hash, limit int) (list []gitsync.Hash, all bool, err error)
+	Keep(h gitsync.Hash) error
 	Signer(commit gitsync.Hash, keys *gitsync.Keyring) (gitsync.Signer, error)
 }
 

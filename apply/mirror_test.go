@@ -90,6 +90,11 @@ func (h *history) Beyond(head gitsync.Hash, covered []gitsync.Hash, limit int) (
 	return list[:min(len(list), limit)], len(list) <= limit, nil
 }
 
+func (h *history) Keep(name gitsync.Hash) error {
+	_, err := h.Commit(name)
+	return err
+}
+
 func (h *history) Signer(name gitsync.Hash, keys *gitsync.Keyring) (gitsync.Signer, error) {
 	who, signed := h.signers[name]
 	switch {
@@ -184,6 +189,7 @@ type memoryLog struct {
 	decisions   []apply.Decision
 	rewrites    []apply.Rewrite
 	acceptances []apply.Acceptance
+	unpins      []apply.Unpin
 	remembered  []apply.Remembered
 	given       map[string]bool
 	room        int // how many more records it takes before the process is killed; negative for any number
@@ -217,6 +223,19 @@ func (l *memoryLog) Record(_ context.Context, e apply.Events) error {
 		}
 		l.acceptances = append(l.acceptances, *a)
 		l.remembered = append(l.remembered, apply.Remembered{Commit: a.Commit, Accepted: true})
+	}
+	if p := e.Pin; p != nil {
+		if !l.take() {
+			return errKilled
+		}
+		l.remembered = append(l.remembered, apply.Remembered{Pin: p})
+	}
+	if u := e.Unpin; u != nil {
+		if !l.take() {
+			return errKilled
+		}
+		l.unpins = append(l.unpins, *u)
+		l.remembered = append(l.remembered, apply.Remembered{Pin: &u.Pin, Unpinned: true})
 	}
 	if rewrite := e.Rewrite; rewrite != nil {
 		if !l.take() {

@@ -16,6 +16,7 @@ func recall(log []Remembered) *memory {
 	r := &recollection{memory: newMemory(nil), heard: map[gitsync.Hash]*judged{}, waiting: map[gitsync.Hash][]gitsync.Hash{}}
 	for _, one := range log {
 		switch {
+		case one.Pin != nil: // see pinsOf
 		case one.Accepted:
 			r.memory.accept(one.Commit)
 		case one.Environment == "":
@@ -83,4 +84,19 @@ func (r *recollection) accept(h gitsync.Hash) {
 		todo = append(todo, r.waiting[todo[0]]...)
 		delete(r.waiting, todo[0])
 	}
+}
+
+// pinsOf are the pins that stand by what the log knows, oldest first.
+func pinsOf(log []Remembered) map[string]*pinned {
+	pins := map[string]*pinned{}
+	for _, one := range log {
+		switch {
+		case one.Pin == nil:
+		case one.Unpinned:
+			delete(pins, one.Pin.Environment)
+		default:
+			pins[one.Pin.Environment] = &pinned{Pin: *one.Pin}
+		}
+	}
+	return pins
 }

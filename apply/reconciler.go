@@ -74,6 +74,7 @@ type Reconciler struct {
 	tip        position
 	problems   map[string][]compile.Problem // of the commit judged last, by the environment it is rejected in
 	waits      map[string]string            // by environment, what is pending waits for
+	pins       map[string]*pinned           // by environment
 	incomplete bool                         // the start could not serve all that is remembered
 }
 
@@ -94,7 +95,7 @@ func New(o Options) *Reconciler {
 	}
 	r := &Reconciler{
 		o: o, source: Source(o.Mirror), compiler: compile.New(o.Key), memory: recall(o.Remembered), asks: make(chan struct{}, 1),
-		tip: position{valid: map[string]*Version{}},
+		tip: position{valid: map[string]*Version{}}, pins: pinsOf(o.Remembered),
 	}
 	r.status.Store(&Status{})
 	return r
@@ -120,6 +121,8 @@ func (r *Reconciler) start(ctx context.Context) error {
 		return nil
 	}
 	p, err := r.restore(ctx, r.memory.last)
+	r.tip = p // beside which pins are compiled
+	err = errors.Join(err, r.restorePins(ctx))
 	r.incomplete = err != nil
 	if problems, refused := r.refusals(ctx, p); refused == nil {
 		r.problems = problems
@@ -213,19 +216,30 @@ func (r *Reconciler) record(ctx context.Context, e Events) error {
 // settle makes a position the tip and what is live.
 func (r *Reconciler) settle(p position, cause Cause) {
 	put, now := map[string]*Version{}, r.o.Now()
-	for env, v := range p.valid {
+	live := r.served(p)
+	for env, v := range live {
 		if was := r.o.Live.Get(env); was != nil && was.Commit.Hash == v.Commit.Hash {
-			p.valid[env] = was
+			live[env] = was
 			continue
 		}
-		served := *v
-		served.Since, served.Cause = now, cause
-		if cause == CauseCommit && !v.RollbackOf.IsZero() {
-			served.Cause = CauseRollback
+		next := *v
+		next.Since, next.Cause = now, cause
+		switch {
+		case r.pins[env] != nil:
+			next.Cause = CausePin
+		case cause == CauseCommit && !v.RollbackOf.IsZero():
+			next.Cause = CauseRollback
 		}
-		p.valid[env], put[env] = &served, &served
+		live[env], put[env] = &next, &next
 	}
-	remove := slices.DeleteFunc(r.o.Live.Environments(), func(env string) bool { return p.valid[env] != nil })
+	for env, v := range live {
+		if pin := r.pins[env]; pin != nil {
+			pin.version = v
+		} else {
+			p.valid[env] = v
+		}
+	}
+	remove := slices.DeleteFunc(r.o.Live.Environments(), func(env string) bool { return live[env] != nil })
 	r.tip = p
 	r.updateStatus(p)
 	if len(put) == 0 && len(remove) == 0 {

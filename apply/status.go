@@ -24,6 +24,9 @@ type EnvironmentStatus struct {
 	Live    *Version // nil when nothing is
 	Blocked *Blocked // nil unless the newest commit is rejected
 	Pending *Waiting // nil unless the newest commit is pending
+	Pin     *Pin     // nil unless it is pinned
+	// Newest is the newest valid version, which a pin may keep out.
+	Newest *Version
 }
 
 // Waiting tells of the oldest commit that is pending. What follows it waits for its verdict.
@@ -49,6 +52,10 @@ func (r *Reconciler) updateStatus(p position) {
 	for env := range p.valid {
 		names[env] = true
 	}
+	for env := range r.pins {
+		names[env] = true
+	}
+	live := r.served(p)
 	head := r.memory.get(p.at)
 	if head != nil {
 		for env, j := range head.environments {
@@ -59,7 +66,10 @@ func (r *Reconciler) updateStatus(p position) {
 		if !names[env] {
 			continue
 		}
-		e := EnvironmentStatus{Name: env, Live: p.valid[env]}
+		e := EnvironmentStatus{Name: env, Live: live[env], Newest: p.valid[env]}
+		if pin := r.pins[env]; pin != nil {
+			e.Pin = &pin.Pin
+		}
 		if head != nil && head.environments[env].verdict == Rejected {
 			e.Blocked = r.blocked(p, env)
 		}

@@ -26,16 +26,22 @@ func TestMain(m *testing.M) {
 
 // bus is an embedded server with its store in a directory, as the program runs it.
 type bus struct {
-	t      *testing.T
+	t      testing.TB
 	server *natsserver.Server
 	conn   *nats.Conn
 	js     jetstream.JetStream
 }
 
-func openBus(t *testing.T, dir string) *bus {
+func openBus(t testing.TB, dir string) *bus {
+	t.Helper()
+	return openBusWith(t, dir, true)
+}
+
+// openBusWith opens a bus that has what it acknowledges on disk, or leaves that to the system.
+func openBusWith(t testing.TB, dir string, sync bool) *bus {
 	t.Helper()
 	server, err := natsserver.NewServer(&natsserver.Options{
-		ServerName: "test", DontListen: true, NoSigs: true, NoLog: true, JetStream: true, StoreDir: filepath.Join(dir, "bus"), SyncAlways: true,
+		ServerName: "test", DontListen: true, NoSigs: true, NoLog: true, JetStream: true, StoreDir: filepath.Join(dir, "bus"), SyncAlways: sync,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +71,7 @@ func (b *bus) close() {
 
 func (b *bus) open() *audit.Log {
 	b.t.Helper()
-	log, err := audit.Open(b.t.Context(), b.js, slog.New(slog.DiscardHandler))
+	log, err := audit.Open(b.t.Context(), b.js, quiet)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -78,7 +84,7 @@ func (b *bus) running() (*audit.Log, func()) {
 	return log, run(b.t, log)
 }
 
-func run(t *testing.T, log *audit.Log) (stop func()) {
+func run(t testing.TB, log *audit.Log) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -93,33 +99,77 @@ func run(t *testing.T, log *audit.Log) (stop func()) {
 	return stop
 }
 
-// records are all that the store holds, in its order.
-func (b *bus) records() []*audit.Record {
+func (b *bus) stream() jetstream.Stream {
 	b.t.Helper()
 	stream, err := b.js.Stream(b.t.Context(), "TRUNKLINE_AUDIT")
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	return stream
+}
+
+// raw is all that the store holds, in its order.
+func (b *bus) raw() []*jetstream.RawStreamMsg {
+	b.t.Helper()
+	stream := b.stream()
 	info, err := stream.Info(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	var all []*audit.Record
-	for place := uint64(1); place <= info.State.LastSeq; place++ {
+	var all []*jetstream.RawStreamMsg
+	for place := max(info.State.FirstSeq, 1); place <= info.State.LastSeq; place++ {
 		m, err := stream.GetMsg(b.t.Context(), place)
 		if err != nil {
-			b.t.Fatal(err)
-		}
-		var r audit.Record
-		if err := json.Unmarshal(m.Data, &r); err != nil {
 			b.t.Fatal(err)
 		}
 		if len(m.Data) > audit.MaxRecordBytes {
 			b.t.Errorf("record %d has %d bytes", place, len(m.Data))
 		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// records are all that the store holds, decoded.
+func (b *bus) records() []*audit.Record {
+	b.t.Helper()
+	var all []*audit.Record
+	for _, m := range b.raw() {
+		var r audit.Record
+		if err := json.Unmarshal(m.Data, &r); err != nil {
+			b.t.Fatal(err)
+		}
 		all = append(all, &r)
 	}
 	return all
+}
+
+// forge writes to the store beside the program.
+func (b *bus) forge(subject, data string) {
+	b.t.Helper()
+	if _, err := b.js.Publish(b.t.Context(), subject, []byte(data)); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// rewrite puts other records in the place of all that the store holds, as somebody with its disk could.
+func (b *bus) rewrite(messages []*jetstream.RawStreamMsg) {
+	b.t.Helper()
+	info, err := b.stream().Info(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := b.js.DeleteStream(b.t.Context(), "TRUNKLINE_AUDIT"); err != nil {
+		b.t.Fatal(err)
+	}
+	config := info.Config
+	config.FirstSeq = messages[0].Sequence
+	if _, err := b.js.CreateStream(b.t.Context(), config); err != nil {
+		b.t.Fatal(err)
+	}
+	for _, m := range messages {
+		b.forge(m.Subject, string(m.Data))
+	}
 }
 
 // briefly names records by their kind and what they tell of.
@@ -131,14 +181,18 @@ func briefly(records []*audit.Record) []string {
 			all = append(all, fmt.Sprintf("%s>%s", r.Rewrite.Old.Short()[:2], r.Rewrite.New.Short()[:2]))
 		case audit.KindSettings:
 			all = append(all, fmt.Sprint(r.Settings))
-		default:
+		case audit.KindCommit:
 			all = append(all, r.Commit.Short()[:2]+" "+r.Environment)
+		default:
+			all = append(all, string(r.Kind))
 		}
 	}
 	return all
 }
 
 var epoch = time.Date(2026, 1, 1, 9, 0, 0, 0, time.UTC)
+
+var quiet = slog.New(slog.DiscardHandler)
 
 func hash(n byte) gitsync.Hash { return gitsync.Hash{n} }
 

@@ -1,14 +1,21 @@
-// Package audit is the log of what was decided: one record for each commit and environment, one for a rewritten history, one for
-// what an operator accepted, one for changed settings.
+// Package audit is the log of what was decided and done: one record for each commit and environment, one for a rewritten history,
+// for what an operator accepted or did, for changed settings, for trimming.
 //
-// [Open] reads what the log holds; [Log.Run] then stores what [Log.Record] is given. Records are stored in the order they were
-// given, each once, however often the program restarts or the bus does not answer: a record's name is derived from what it tells,
-// and the bus refuses a name it has. A record that is acknowledged is on disk.
+// [Open] reads what the log holds; [Log.Run] then stores what [Log.Record], [Log.Note] and [Log.Settings] are given. Records are
+// stored in the order they were given, each once, however often the program restarts or the bus does not answer: a record's name is
+// derived from what it tells, and the bus refuses a name it has. A record that is acknowledged is on disk.
+//
+// Records form a chain: each begins with the SHA-256 of the bytes of the one stored before it. [Log.Verify] checks the chain and names
+// the first break. What the chain cannot show by itself is that its end was cut off or that all of it was written anew: for that,
+// publish [Log.Head] where nobody who has the log's disk can write, and give it to Verify later. Nothing is dropped for its age; only
+// [Log.Trim] removes records, and leaves one that says what it removed.
+//
+// [Log.Query], [Log.Follow], [Log.Report] and [Log.Versions] read. They read in batches, hold at most one batch and their answer in
+// memory, and keep nothing on the bus: a slow reader delays nobody.
 package audit
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,7 +24,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/trunkline/trunkline/apply"
@@ -36,19 +42,25 @@ type Log struct {
 
 	remembered []apply.Remembered
 	settings   map[string]string
+	index      *index
+	trimming   chan struct{} // holds a token while nobody trims
+	head       *Head         // what the next record is chained to, as far as Run knows; nil when it has to look
 
 	mu          sync.Mutex
-	pending     []*entry
+	pending     []*queued
 	arrived     chan struct{} // holds one token when pending has grown
+	urgent      chan struct{} // holds one token when what was put first must not wait for the next try
+	grown       chan struct{} // closed when another record is stored
 	behindSince time.Time     // when the log last began to fall behind; zero while it does not
-	last        uint64        // the place of the last record that is not about settings
+	full        bool          // the bus has no room
+	last        uint64        // the place of the last record that apply gave
 	after       uint64        // of the last rewrite
 }
 
-// entry is a record on its way to the log.
-type entry struct {
+// queued is a record on its way to the log.
+type queued struct {
 	subject string
-	data    []byte
+	data    []byte // but for the hash it begins with, which is known when it is stored
 	record  *Record
 	stored  chan struct{}
 }
@@ -62,101 +74,15 @@ func Open(ctx context.Context, js jetstream.JetStream, log *slog.Logger) (*Log, 
 	if err != nil {
 		return nil, fmt.Errorf("open the audit log: %w", err)
 	}
-	l := &Log{js: js, stream: stream, slog: log.With("component", "audit"), arrived: make(chan struct{}, 1)}
+	l := &Log{
+		js: js, stream: stream, slog: log.With("component", "audit"), index: newIndex(), trimming: make(chan struct{}, 1),
+		arrived: make(chan struct{}, 1), urgent: make(chan struct{}, 1), grown: make(chan struct{}),
+	}
+	l.trimming <- struct{}{}
 	if err := l.replay(ctx); err != nil {
 		return nil, fmt.Errorf("read the audit log: %w", err)
 	}
 	return l, nil
-}
-
-// replay reads the newest records, oldest first.
-func (l *Log) replay(ctx context.Context) error {
-	info, err := l.stream.Info(ctx)
-	if err != nil {
-		return err
-	}
-	if info.State.Msgs == 0 {
-		return nil
-	}
-	first := info.State.FirstSeq
-	if info.State.LastSeq-first >= maxReplayed {
-		first = info.State.LastSeq - maxReplayed + 1
-		if err := l.replaySettings(ctx); err != nil {
-			return err
-		}
-	}
-	consumer, err := l.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: first,
-	})
-	if err != nil {
-		return err
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return err
-	}
-	defer messages.Stop()
-	for {
-		m, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return err
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return err
-		}
-		var r Record
-		if err := json.Unmarshal(m.Data(), &r); err != nil {
-			return fmt.Errorf("record %d: %w", meta.Sequence.Stream, err)
-		}
-		l.remember(&r, meta.Sequence.Stream)
-		if meta.Sequence.Stream >= info.State.LastSeq {
-			return nil
-		}
-	}
-}
-
-// replaySettings reads the newest settings, which may be older than all that is replayed.
-func (l *Log) replaySettings(ctx context.Context) error {
-	m, err := l.stream.GetLastMsgForSubject(ctx, subjects+".settings.>")
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	var r Record
-	if err := json.Unmarshal(m.Data, &r); err != nil {
-		return fmt.Errorf("record %d: %w", m.Sequence, err)
-	}
-	l.settings = r.Settings
-	return nil
-}
-
-func (l *Log) remember(r *Record, place uint64) {
-	switch r.Kind {
-	case KindSettings:
-		l.settings = r.Settings
-		return
-	case KindRewrite:
-		l.remembered = append(l.remembered, apply.Remembered{Commit: r.Rewrite.New, Parent: r.Rewrite.Old})
-		l.after = r.Rewrite.After
-	case KindAcceptance:
-		l.remembered = append(l.remembered, apply.Remembered{Commit: r.Acceptance.Commit, Accepted: true})
-	case KindCommit:
-		l.remembered = append(l.remembered, apply.Remembered{
-			Commit: r.Commit, Parent: required(r.Parent), Tree: r.Tree, Environment: r.Environment,
-			Due: r.Due, Verdict: r.Verdict, Retired: r.Retired, Baseline: required(r.Baseline), At: r.At,
-		})
-	}
-	l.last = place
-}
-
-// Remembered is what the log held when it was opened, oldest first. It is handed out once.
-func (l *Log) Remembered() []apply.Remembered {
-	r := l.remembered
-	l.remembered = nil
-	return r
 }
 
 // Record stores events, in the order of their fields. It returns when all of it is on disk; when ctx ends before, Run goes on to
@@ -168,6 +94,20 @@ func (l *Log) Record(ctx context.Context, e apply.Events) error {
 	}
 	if e.Acceptance != nil {
 		records = append(records, acceptanceRecord(e.Acceptance))
+	}
+	if e.Pin != nil {
+		r, err := pinRecord(e.Pin)
+		if err != nil {
+			return err
+		}
+		records = append(records, r)
+	}
+	if e.Unpin != nil {
+		r, err := unpinRecord(e.Unpin)
+		if err != nil {
+			return err
+		}
+		records = append(records, r)
 	}
 	for _, d := range e.Decisions {
 		records = append(records, commitRecord(d))
@@ -200,48 +140,72 @@ func (l *Log) Settings(ctx context.Context, settings map[string]string, at time.
 var ErrFull = errors.New("too many records wait for the audit log")
 
 func (l *Log) add(ctx context.Context, records []*Record) error {
-	var last *entry
-	entries := make([]*entry, len(records))
+	entries := make([]*queued, len(records))
 	for i, r := range records {
-		data, err := r.encode()
-		if err != nil {
+		var err error
+		if entries[i], err = queue(r); err != nil {
 			return err
 		}
-		last = &entry{subject: r.subject(), data: data, record: r, stored: make(chan struct{})}
-		entries[i] = last
 	}
-	if last == nil {
+	if len(entries) == 0 {
 		return nil
 	}
 	if err := l.enqueue(entries); err != nil {
 		return err
 	}
-	select {
-	case <-last.stored:
-		return nil
-	case <-ctx.Done():
-		l.fellBehind()
-		return fmt.Errorf("the audit log has not taken %d records yet: %w", len(records), ctx.Err())
-	}
+	return l.await(ctx, entries)
 }
 
-func (l *Log) enqueue(entries []*entry) error {
+func queue(r *Record) (*queued, error) {
+	data, err := r.encode()
+	if err != nil {
+		return nil, err
+	}
+	return &queued{subject: r.subject(), data: data, record: r, stored: make(chan struct{})}, nil
+}
+
+func (l *Log) enqueue(entries []*queued) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.pending)+len(entries) > MaxPending && len(l.pending) > 0 {
 		return ErrFull
 	}
 	l.pending = append(l.pending, entries...)
-	select {
-	case l.arrived <- struct{}{}:
-	default:
-	}
+	wake(l.arrived)
 	return nil
 }
 
-func (l *Log) fellBehind() {
+// enqueueFirst puts a record before all that wait.
+func (l *Log) enqueueFirst(e *queued) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.pending = slices.Insert(l.pending, 0, e)
+	wake(l.arrived)
+	wake(l.urgent)
+}
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// await waits until the last of the records is stored, and so all of them.
+func (l *Log) await(ctx context.Context, entries []*queued) error {
+	select {
+	case <-entries[len(entries)-1].stored:
+		return nil
+	case <-ctx.Done():
+		l.fellBehind(false)
+		return fmt.Errorf("the audit log has not taken %d records yet: %w", len(entries), ctx.Err())
+	}
+}
+
+func (l *Log) fellBehind(full bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.full = l.full || full
 	if l.behindSince.IsZero() && len(l.pending) > 0 {
 		l.behindSince = time.Now()
 	}
@@ -271,81 +235,24 @@ func (l *Log) Flush(ctx context.Context) error {
 	}
 }
 
-// Run stores records until ctx ends.
-func (l *Log) Run(ctx context.Context) error {
-	for {
-		for e := l.first(); e != nil; e = l.first() {
-			if err := l.store(ctx, e); err != nil {
-				return err
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-l.arrived:
-		}
-	}
+// Size is how much the log holds and may hold.
+type Size struct {
+	Records  uint64 `json:"records"`
+	First    uint64 `json:"first"` // sequence of the oldest record; those before it were trimmed
+	Last     uint64 `json:"last"`
+	Bytes    uint64 `json:"bytes"`
+	MaxBytes int64  `json:"maxBytes"` // when it is reached, records wait until the log is trimmed
+	Full     bool   `json:"full"`     // the bus has refused a record for want of room, and has taken none since
 }
 
-func (l *Log) first() *entry {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.pending) == 0 {
-		return nil
-	}
-	return l.pending[0]
-}
-
-// store publishes one record until the bus has it on disk.
-func (l *Log) store(ctx context.Context, e *entry) error {
-	wait := retryFirst
-	for {
-		place, err := l.publish(ctx, e)
-		if err == nil {
-			l.stored(e, place)
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		l.fellBehind()
-		l.slog.Error("a record was not taken and is tried again", "subject", e.subject, "err", err, "wait", wait)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-		}
-		wait = min(2*wait, retryMost)
-	}
-}
-
-// taken is what the bus answers when the subject has a message already, alone and as one of several.
-var taken = []jetstream.ErrorCode{jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant}
-
-// publish sends a record. That the bus has it already is success: the answer to an earlier try was lost.
-func (l *Log) publish(ctx context.Context, e *entry) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, publishPatience)
-	defer cancel()
-	ack, err := l.js.PublishMsg(ctx, &nats.Msg{Subject: e.subject, Data: e.data}, jetstream.WithExpectLastSequencePerSubject(0))
-	var refused *jetstream.APIError
-	if errors.As(err, &refused) && slices.Contains(taken, refused.ErrorCode) {
-		return 0, nil
-	}
+// Size tells how much the log holds.
+func (l *Log) Size(ctx context.Context) (Size, error) {
+	info, err := l.stream.Info(ctx)
 	if err != nil {
-		return 0, err
+		return Size{}, fmt.Errorf("read the size of the audit log: %w", err)
 	}
-	return ack.Sequence, nil
-}
-
-func (l *Log) stored(e *entry, place uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.pending = l.pending[1:]
-	if len(l.pending) == 0 {
-		l.pending, l.behindSince = nil, time.Time{}
-	}
-	if e.record.Kind != KindSettings {
-		l.last = max(l.last, place)
-	}
-	close(e.stored)
+	s := info.State
+	return Size{s.Msgs, s.FirstSeq, s.LastSeq, s.Bytes, info.Config.MaxBytes, l.full}, nil
 }

@@ -237,7 +237,7 @@ func TestARecordTellsTheDecision(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"v":1,"kind":"commit","at":"2026-01-01T09:00:05Z","environment":"prod",` +
+	const want = `{"prev":"","v":1,"kind":"commit","at":"2026-01-01T09:00:05Z","environment":"prod",` +
 		`"commit":"0500000000000000000000000000000000000000","parent":"0400000000000000000000000000000000000000",` +
 		`"parents":["0400000000000000000000000000000000000000"],"tree":"6900000000000000000000000000000000000000",` +
 		`"author":{"name":"Ada","email":"ada@example.com"},"committer":{"name":"","email":""},"committed":"0001-01-01T00:00:00Z",` +

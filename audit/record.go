@@ -1,8 +1,9 @@
 package audit
 
 import (
-	"encoding/json"
-	"fmt"
+	"iter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/trunkline/trunkline/apply"
@@ -10,19 +11,26 @@ import (
 	"github.com/trunkline/trunkline/gitsync"
 )
 
-// Kind is what a record tells of.
+// Kind is what a record tells of. Those of events are named by whoever notes them.
 type Kind string
 
-// The kinds of records.
+// The kinds of records that are no events.
 const (
 	KindCommit     Kind = "commit"     // a verdict: one for each commit and environment, and one more where it was pending or asked again
 	KindRewrite    Kind = "rewrite"    // the branch left its old head
 	KindSettings   Kind = "settings"   // the server started with other settings
 	KindAcceptance Kind = "acceptance" // an operator accepted a commit that breaks the rules on commits
+	KindCheckpoint Kind = "checkpoint" // the log was trimmed
+
+	// KindUnreadable stands for what is stored in the log's place and is no record. It is never written.
+	KindUnreadable Kind = "unreadable"
 )
 
-// Record is one entry of the log. Values never occur in it, only keyed digests.
+// Record is one record of the log. Values never occur in it, only keyed digests.
 type Record struct {
+	// Prev is the SHA-256 of the bytes of the record stored before this one, in hexadecimal; empty in the first of a log. It is nil
+	// while the record is not stored, and in records of versions of the program that did not chain them.
+	Prev    *string   `json:"prev,omitempty"`
 	Version int       `json:"v"`
 	Kind    Kind      `json:"kind"`
 	At      time.Time `json:"at"`
@@ -33,6 +41,8 @@ type Record struct {
 	Rewrite    *RewriteRecord    `json:"rewrite,omitempty"`
 	Settings   map[string]string `json:"settings,omitempty"`
 	Acceptance *AcceptanceRecord `json:"acceptance,omitempty"`
+	Checkpoint *Checkpoint       `json:"checkpoint,omitempty"`
+	Event      *EventRecord      `json:"event,omitempty"`
 }
 
 // CommitRecord is what a record of [KindCommit] holds.
@@ -99,6 +109,14 @@ type Person struct {
 	Email string `json:"email"`
 }
 
+// String writes a person as Git does.
+func (p Person) String() string {
+	if p.Email == "" {
+		return p.Name
+	}
+	return strings.TrimSpace(p.Name + " <" + p.Email + ">")
+}
+
 func person(p gitsync.Person) Person { return Person{p.Name, p.Email} }
 
 func persons(list []gitsync.Person) []Person {
@@ -154,68 +172,87 @@ func acceptanceRecord(a *apply.Acceptance) *Record {
 	return &Record{Version: 1, Kind: KindAcceptance, At: a.At, Acceptance: &AcceptanceRecord{a.Commit, a.By, clip(a.Reason)}}
 }
 
-// subject names a record for the bus. The bus keeps one message a subject, so a record cannot be written twice however often it
-// is sent.
-func (r *Record) subject() string {
+// whole tells whether a record holds what its kind promises.
+func (r *Record) whole() bool {
 	switch r.Kind {
+	case KindCommit:
+		return r.CommitRecord != nil
 	case KindRewrite:
-		return fmt.Sprintf("%s.rewrite.%d.%s.%s", subjects, r.Rewrite.After, r.Rewrite.Old, r.Rewrite.New)
-	case KindSettings:
-		return fmt.Sprintf("%s.settings.%d", subjects, r.At.UnixNano())
+		return r.Rewrite != nil
 	case KindAcceptance:
-		return fmt.Sprintf("%s.acceptance.%s.%d", subjects, r.Acceptance.Commit, r.At.UnixNano())
-	}
-	switch {
-	case r.Verdict == apply.Pending:
-		return fmt.Sprintf("%s.pending.%s.%s", subjects, r.Environment, r.Commit)
-	case r.Accepted != nil:
-		return fmt.Sprintf("%s.accepted.%s.%s", subjects, r.Environment, r.Commit)
+		return r.Acceptance != nil
+	case KindCheckpoint:
+		return r.Checkpoint != nil
+	case KindSettings:
+		return true
 	default:
-		return fmt.Sprintf("%s.commit.%s.%s", subjects, r.Environment, r.Commit)
+		return r.Kind != ""
 	}
 }
 
-// encode writes the record, shortened until it fits.
-func (r *Record) encode() ([]byte, error) {
-	data, err := json.Marshal(r)
-	for keep := maxProblems; err == nil && len(data) > MaxRecordBytes; keep /= 2 {
-		r.shorten(keep)
-		if data, err = json.Marshal(r); keep == 0 {
-			break
+// environment is what the record is about; empty when it is about all of them or none.
+func (r *Record) environment() string {
+	switch {
+	case r.CommitRecord != nil:
+		return r.Environment
+	case r.Event != nil:
+		return r.Event.Environment
+	}
+	return ""
+}
+
+// commits are those that the record names as its subject.
+func (r *Record) commits() []gitsync.Hash {
+	switch {
+	case r.CommitRecord != nil:
+		return []gitsync.Hash{r.Commit}
+	case r.Acceptance != nil:
+		return []gitsync.Hash{r.Acceptance.Commit}
+	case r.Rewrite != nil:
+		return append([]gitsync.Hash{r.Rewrite.Old, r.Rewrite.New}, r.Rewrite.Lost...)
+	case r.Event != nil && r.Event.Commit != nil:
+		return []gitsync.Hash{*r.Event.Commit}
+	}
+	return nil
+}
+
+// people are all whom the record holds responsible: authors as claimed, the signer as verified, the operator by the credential's name.
+func (r *Record) people() []Person {
+	switch {
+	case r.CommitRecord != nil:
+		people := slices.Concat([]Person{r.Author}, r.CoAuthors, r.Merged)
+		if r.Signer != nil {
+			people = append(people, Person{Name: r.Signer.Principal})
+		}
+		return people
+	case r.Acceptance != nil:
+		return []Person{{Name: r.Acceptance.By}}
+	case r.Checkpoint != nil:
+		return []Person{{Name: r.Checkpoint.By}}
+	case r.Event != nil:
+		return []Person{{Name: r.Event.By}}
+	}
+	return nil
+}
+
+// paths are those that the record's changes, problems and details name.
+func (r *Record) paths() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if e := r.Event; e != nil && e.Details[DetailPath] != "" {
+			yield(e.Details[DetailPath])
+		}
+		if r.CommitRecord == nil {
+			return
+		}
+		for _, c := range r.Changes {
+			if !yield(c.Path) {
+				return
+			}
+		}
+		for _, p := range r.Problems {
+			if p.Path != "" && !yield(p.Path) {
+				return
+			}
 		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("encode a record: %w", err)
-	}
-	return data, nil
-}
-
-func (r *Record) shorten(keep int) {
-	r.Truncated = true
-	if c := r.CommitRecord; c != nil {
-		short := *c
-		short.Problems = c.Problems[:min(len(c.Problems), keep)]
-		short.Changes = c.Changes[:min(len(c.Changes), keep)]
-		short.CoAuthors = c.CoAuthors[:min(len(c.CoAuthors), keep)]
-		short.Merged = c.Merged[:min(len(c.Merged), keep)]
-		short.Parents = c.Parents[:min(len(c.Parents), max(keep, 1))]
-		short.Subject, short.Message = clip(c.Subject), clip(c.Message)
-		r.CommitRecord = &short
-	}
-	if w := r.Rewrite; w != nil {
-		short := *w
-		short.Lost = w.Lost[:min(len(w.Lost), keep)]
-		r.Rewrite = &short
-	}
-}
-
-func clip(s string) string {
-	if len(s) <= maxText {
-		return s
-	}
-	cut := maxText
-	for cut > 0 && s[cut]&0xc0 == 0x80 {
-		cut--
-	}
-	return s[:cut]
 }

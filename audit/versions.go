@@ -1,8 +1,8 @@
 package audit
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,45 +19,97 @@ type Version struct {
 	Records []*Record // by environment
 }
 
-// Versions lists judged commits, newest first: at most limit of them, and only those judged before one when it is not zero. more
-// tells that there are older ones. ErrUnknown when the log does not hold the commit.
+// ErrUnknown is reported for a commit that the log does not hold.
+var ErrUnknown = errors.New("no such commit in the audit log")
+
+// Versions lists judged commits by their newest verdicts, newest first: at most limit of them, and only those that come after one in
+// this order when it is not zero. more tells that there are older ones. ErrUnknown when the log does not hold the commit.
 func (l *Log) Versions(ctx context.Context, before gitsync.Hash, limit int) (versions []Version, more bool, err error) {
-	limit = min(max(limit, 1), MaxVersions)
-	from, err := l.place(ctx, before)
+	r, err := l.reader()
 	if err != nil {
 		return nil, false, err
 	}
-	passed := before.IsZero()
-	err = l.backwards(ctx, from, func(r *Record) bool {
-		if r.Kind != KindCommit {
-			return true
-		}
-		if r.Commit == before {
-			passed = true
-			return true
-		}
-		if !passed {
-			return true
-		}
-		i := slices.IndexFunc(versions, func(v Version) bool { return v.Commit == r.Commit })
-		if i < 0 {
-			if len(versions) == limit {
-				more = true
-				return false
-			}
-			versions, i = append(versions, Version{Commit: r.Commit}), len(versions)
-		}
-		versions[i].add(r)
-		return true
-	})
-	for i := range versions {
-		if err == nil {
-			err = l.complete(ctx, &versions[i])
-		}
-		v := versions[i]
-		slices.SortFunc(v.Records, func(a, b *Record) int { return strings.Compare(a.Environment, b.Environment) })
+	defer r.close()
+	first, last, err := l.catchUp(ctx, r)
+	if err != nil {
+		return nil, false, err
 	}
-	return versions, more, err
+	list := &listing{log: l, before: before, passed: before.IsZero(), limit: min(max(limit, 1), MaxVersions), waiting: l.waiting()}
+	from, err := list.place(ctx, last)
+	if err != nil {
+		return nil, false, err
+	}
+	for m, err := range r.down(ctx, from, max(first, 1)) {
+		if err != nil {
+			return nil, false, err
+		}
+		if !list.take(m.decode(), m.sequence) {
+			break
+		}
+	}
+	for i := range list.versions {
+		if err := l.complete(ctx, &list.versions[i]); err != nil {
+			return nil, false, err
+		}
+	}
+	return list.versions, list.more, nil
+}
+
+// listing are versions that are put together from records, newest first.
+type listing struct {
+	log      *Log
+	before   gitsync.Hash
+	passed   bool // the commit it begins after
+	limit    int
+	waiting  []*Record // not stored yet, oldest first
+	versions []Version
+	more     bool
+}
+
+// place is where the records to be listed begin, once those that wait are listed; these are newer than all that are stored.
+func (s *listing) place(ctx context.Context, last uint64) (uint64, error) {
+	if !s.before.IsZero() && !s.waits(s.before) {
+		return s.log.judged(ctx, s.before)
+	}
+	for _, r := range slices.Backward(s.waiting) {
+		if !s.take(r, 0) {
+			return 0, nil
+		}
+	}
+	return last, nil
+}
+
+func (s *listing) waits(commit gitsync.Hash) bool {
+	return slices.ContainsFunc(s.waiting, func(r *Record) bool { return r.Kind == KindCommit && r.Commit == commit })
+}
+
+// take adds a record, whose sequence is 0 while it waits, and tells whether more are wanted.
+func (s *listing) take(r *Record, sequence uint64) bool {
+	if r.Kind != KindCommit {
+		return true
+	}
+	if r.Commit == s.before || !s.passed {
+		s.passed = s.passed || r.Commit == s.before
+		return true
+	}
+	i := slices.IndexFunc(s.versions, func(v Version) bool { return v.Commit == r.Commit })
+	if i < 0 {
+		if s.listedBefore(r.Commit, sequence) {
+			return true
+		}
+		if len(s.versions) == s.limit {
+			s.more = true
+			return false
+		}
+		s.versions, i = append(s.versions, Version{Commit: r.Commit}), len(s.versions)
+	}
+	s.versions[i].add(r)
+	return true
+}
+
+// listedBefore tells whether a newer verdict on the commit has its place before this listing begins.
+func (s *listing) listedBefore(commit gitsync.Hash, sequence uint64) bool {
+	return !s.before.IsZero() && sequence > 0 && (s.log.index.judged(commit) > sequence || s.waits(commit))
 }
 
 // add puts an older record among those of the version. What counts of an environment is its newest one. One that waits may be stored
@@ -72,97 +124,66 @@ func (v *Version) add(r *Record) {
 	}
 }
 
-// complete adds the records of a version that was pending in some environments and decided there later than in the others.
+// complete adds the records of a version that was decided in some environments later than in the others, and puts all in order.
 func (l *Log) complete(ctx context.Context, v *Version) error {
-	late := slices.ContainsFunc(v.Records, func(r *Record) bool { return len(v.Records) < r.Due })
-	if !late {
-		return nil
-	}
-	info, err := l.stream.Info(ctx, jetstream.WithSubjectFilter(fmt.Sprintf("%s.*.*.%s", subjects, v.Commit)))
-	if err != nil {
-		return fmt.Errorf("read the audit log: %w", err)
-	}
-	var places []uint64
-	found := map[uint64]*Record{}
-	for subject := range info.State.Subjects {
-		m, err := l.stream.GetLastMsgForSubject(ctx, subject)
+	if slices.ContainsFunc(v.Records, func(r *Record) bool { return len(v.Records) < r.Due }) {
+		all, err := l.ofCommit(ctx, v.Commit)
 		if err != nil {
-			return fmt.Errorf("read the audit log: %w", err)
+			return err
 		}
-		var r Record
-		if err := json.Unmarshal(m.Data, &r); err != nil {
-			return fmt.Errorf("read record %d: %w", m.Sequence, err)
-		}
-		places, found[m.Sequence] = append(places, m.Sequence), &r
-	}
-	slices.Sort(places)
-	for _, place := range slices.Backward(places) {
-		v.add(found[place])
-	}
-	return nil
-}
-
-// ErrUnknown is reported for a commit that the log does not hold.
-var ErrUnknown = errors.New("no such commit in the audit log")
-
-// place is where the records of a commit end; 0 to begin with the newest of all, which waiting ones are.
-func (l *Log) place(ctx context.Context, commit gitsync.Hash) (uint64, error) {
-	waits := slices.ContainsFunc(l.waiting(), func(e *entry) bool {
-		return e.record.Kind == KindCommit && e.record.Commit == commit
-	})
-	if commit.IsZero() || waits {
-		return 0, nil
-	}
-	m, err := l.stream.GetLastMsgForSubject(ctx, fmt.Sprintf("%s.commit.*.%s", subjects, commit))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		m, err = l.stream.GetLastMsgForSubject(ctx, fmt.Sprintf("%s.pending.*.%s", subjects, commit))
-	}
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return 0, ErrUnknown
-	case err != nil:
-		return 0, fmt.Errorf("read the audit log: %w", err)
-	}
-	return m.Sequence, nil
-}
-
-func (l *Log) waiting() []*entry {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.pending)
-}
-
-// backwards goes through the records down from a place until visit reports false; from 0, those that still wait first.
-func (l *Log) backwards(ctx context.Context, from uint64, visit func(*Record) bool) error {
-	if from == 0 {
-		for _, e := range slices.Backward(l.waiting()) {
-			if !visit(e.record) {
-				return nil
+		for _, m := range slices.Backward(all) {
+			if r := m.decode(); r.Kind == KindCommit {
+				v.add(r)
 			}
 		}
 	}
-	info, err := l.stream.Info(ctx)
+	slices.SortFunc(v.Records, func(a, b *Record) int { return strings.Compare(a.Environment, b.Environment) })
+	return nil
+}
+
+// ofCommit are all verdicts on a commit that are stored, oldest first.
+func (l *Log) ofCommit(ctx context.Context, commit gitsync.Hash) ([]message, error) {
+	info, err := l.stream.Info(ctx, jetstream.WithSubjectFilter(fmt.Sprintf("%s.*.*.%s", subjects, commit)))
 	if err != nil {
-		return fmt.Errorf("read the audit log: %w", err)
+		return nil, fmt.Errorf("read the audit log: %w", err)
 	}
-	if from == 0 {
-		from = info.State.LastSeq
-	}
-	for place := from; place >= max(info.State.FirstSeq, 1); place-- {
-		m, err := l.stream.GetMsg(ctx, place)
+	var all []message
+	for subject := range info.State.Subjects {
+		m, err := l.stream.GetLastMsgForSubject(ctx, subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			continue
+			continue // trimmed meanwhile
 		}
 		if err != nil {
-			return fmt.Errorf("read record %d: %w", place, err)
+			return nil, fmt.Errorf("read the audit log: %w", err)
 		}
-		var r Record
-		if err := json.Unmarshal(m.Data, &r); err != nil {
-			return fmt.Errorf("read record %d: %w", place, err)
-		}
-		if !visit(&r) {
-			return nil
-		}
+		all = append(all, message{m.Sequence, m.Subject, m.Time, m.Data})
 	}
-	return nil
+	slices.SortFunc(all, func(a, b message) int { return cmp.Compare(a.sequence, b.sequence) })
+	return all, nil
+}
+
+// judged is the sequence of the newest verdict on a commit.
+func (l *Log) judged(ctx context.Context, commit gitsync.Hash) (uint64, error) {
+	if sequence := l.index.judged(commit); sequence > 0 {
+		return sequence, nil
+	}
+	all, err := l.ofCommit(ctx, commit)
+	if err != nil {
+		return 0, err
+	}
+	if len(all) == 0 {
+		return 0, ErrUnknown
+	}
+	return all[len(all)-1].sequence, nil
+}
+
+// waiting are the records that are not stored yet, oldest first.
+func (l *Log) waiting() []*Record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	records := make([]*Record, len(l.pending))
+	for i, e := range l.pending {
+		records[i] = e.record
+	}
+	return records
 }

@@ -8,7 +8,6 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -40,8 +39,10 @@ type Live interface {
 type Options struct {
 	Live    Live
 	Observe Observer
-	// Guard bounds the sessions and patterns of a caller; nil for no bounds but the Hub's own.
+	// Guard bounds the sessions and patterns of a caller, and counts what is refused; nil for no bounds but the Hub's own.
 	Guard *access.Guard
+	// MaxSessions is how many sessions the Hub holds; 0 for the package's [MaxSessions].
+	MaxSessions int
 }
 
 // Observer holds hooks for metrics. Any may be nil. They are called from many goroutines and must not block.
@@ -55,6 +56,8 @@ type Observer struct {
 	Answered func(kind string)
 	// Ended is called once for each session the server ended, with the reason.
 	Ended func(code string)
+	// Revealed is called for each session that is shown sensitive values, with its patterns.
+	Revealed func(who *access.Identity, env, patterns string)
 }
 
 func (o Observer) sessions(change int) {
@@ -106,6 +109,9 @@ type Hub struct {
 func New(o Options) *Hub {
 	h := &Hub{o: o, limits: usual, sessions: map[*session]struct{}{}, views: map[string]*view{}, recent: map[string][]*apply.Version{}}
 	h.queue.grown.L = &h.queue.mu
+	if o.MaxSessions > 0 {
+		h.limits.sessions = o.MaxSessions
+	}
 	h.upgrader = websocket.Upgrader{
 		ReadBufferSize: readBuffer, WriteBufferPool: &sync.Pool{}, Subprotocols: []string{wire.Subprotocol},
 		CheckOrigin: func(*http.Request) bool { return true }, // access has judged the Origin before
@@ -197,12 +203,11 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refused.Write(w)
 		return
 	}
-	if full := h.enter(s); full != nil {
+	if refused := h.enter(s); refused != nil {
 		if s.room != nil {
 			s.room.Leave()
 		}
-		w.Header().Set("Retry-After", "10")
-		http.Error(w, full.Error(), http.StatusServiceUnavailable)
+		h.refuse(w, r, refused)
 		return
 	}
 	ws, err := h.upgrader.Upgrade(w, r, nil)
@@ -214,19 +219,33 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	go s.read() // and let go of the handler's goroutine with its large stack
 }
 
+// What is refused whoever asks.
 var (
-	errFull    = errors.New("too many sessions")
-	errClosing = errors.New("the server stops")
+	refusedFull = &access.Refused{
+		Status: http.StatusServiceUnavailable, Reason: "tooManySessionsServer", Message: "the server holds as many sessions as it can",
+		Hint: "connect again in a while", RetryAfter: comeBack,
+	}
+	refusedStopping = &access.Refused{
+		Status: http.StatusServiceUnavailable, Reason: "serverStops", Message: "the server stops", Hint: "connect again in a while", RetryAfter: comeBack,
+	}
 )
 
-func (h *Hub) enter(s *session) error {
+func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, refused *access.Refused) {
+	if h.o.Guard == nil {
+		refused.Write(w)
+		return
+	}
+	h.o.Guard.Refuse(w, r, refused)
+}
+
+func (h *Hub) enter(s *session) *access.Refused {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case h.closing:
-		return errClosing
+		return refusedStopping
 	case len(h.sessions) >= h.limits.sessions:
-		return errFull
+		return refusedFull
 	}
 	h.sessions[s] = struct{}{}
 	h.readers.Add(1)
@@ -278,6 +297,9 @@ func (h *Hub) join(s *session, m *wire.Client) *refusal {
 	v, recent, refused := h.viewOf(sight{env, s.who.Grant, patterns}, s)
 	if refused != nil {
 		return refused
+	}
+	if v.reveals() && h.o.Observe.Revealed != nil {
+		h.o.Observe.Revealed(s.who, env, strings.Join(texts, " "))
 	}
 	s.answer(v.first(m.Cursor, recent))
 	return nil

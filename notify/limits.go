@@ -3,7 +3,7 @@ package notify
 import "time"
 
 const (
-	// MaxSessions is how many sessions one server holds.
+	// MaxSessions is how many sessions one server holds, unless it is bounded further.
 	MaxSessions = 100_000
 	// MaxViews is how many different views sessions may have: each keeps values of its own.
 	MaxViews = 20_000
@@ -13,6 +13,8 @@ const (
 	maxTail    = 512 // frames, of 127 bytes each but for one, that control frames may add to a full socket
 	kept       = 64  // states of a view, or versions of an environment, from which a client can be brought on by a delta
 	maxEcho    = 200 // bytes of a client's own text in what it is answered
+
+	comeBack = 10 * time.Second // after which a client that found the server full may ask again
 
 	lingerBytes = 1 << 20
 	pingSteps   = 25 // into which an interval of pings is divided

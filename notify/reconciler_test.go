@@ -34,10 +34,12 @@ func (m *mirror) Tree(h gitsync.Hash) ([]gitsync.Entry, error)  { return m.trees
 func (m *mirror) BlobSize(h gitsync.Hash) (int64, error)        { return int64(len(m.blobs[h])), nil }
 func (m *mirror) Blob(h gitsync.Hash, _ int64) ([]byte, error)  { return m.blobs[h], nil }
 
-// Beyond and Signer are not asked: no manifest of these tests wants anything of commits.
+// Beyond, Keep and Signer are not asked: no manifest of these tests wants anything of commits.
 func (m *mirror) Beyond(gitsync.Hash, []gitsync.Hash, int) ([]gitsync.Hash, bool, error) {
 	return nil, true, nil
 }
+
+func (m *mirror) Keep(gitsync.Hash) error { return nil }
 
 func (m *mirror) Signer(gitsync.Hash, *gitsync.Keyring) (gitsync.Signer, error) {
 	return gitsync.Signer{}, gitsync.ErrUnsigned

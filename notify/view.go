@@ -198,6 +198,16 @@ func (v *view) refresh(live Live) (changed, served bool) {
 	return changed, true
 }
 
+// reveals tells whether the view shows values that others get redacted.
+func (v *view) reveals() bool {
+	if !v.grant.May(access.Reveal) {
+		return false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.seen.values().Sum() != v.seen.scope.Select(v.version.Snapshot.Delivered).Sum()
+}
+
 // present is the newest state. The lock must be held.
 func (v *view) present() *state { return v.states[len(v.states)-1] }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"syscall"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -22,6 +23,17 @@ func (d *Dev) OnWatch(before func(folder string) error) {
 		}
 		return w.Add(folder)
 	}
+}
+
+// Hasten shortens the times for a request's header, for the whole of it, and for its answer. It is called before Run.
+func (s *Server) Hasten(header, request, answer time.Duration) {
+	s.timeouts = timeouts{header, request, answer}
+}
+
+// Within tells how many connections, and how many sessions among them, a limit of descriptors allows.
+func Within(limit uint64) (connections, sessions int) {
+	b := within(limit)
+	return b.connections, b.sessions
 }
 
 // WatchUntold watches a directory of which the system tells nothing.

@@ -120,6 +120,7 @@ var (
 	lookAge  = prometheus.NewDesc("trunkline_last_good_look_age_seconds", "Time since the last good look at the remote, or since the start when there was none.", nil, nil)
 	blocked  = prometheus.NewDesc("trunkline_blocked_seconds", "Time since newer commits are rejected; 0 when the newest is live.", []string{"environment"}, nil)
 	waiting  = prometheus.NewDesc("trunkline_pending_seconds", "Time since a commit has no verdict; 0 when all have.", []string{"environment"}, nil)
+	pinned   = prometheus.NewDesc("trunkline_pinned_seconds", "Time since an environment is pinned; 0 when it is not.", []string{"environment"}, nil)
 	pending  = prometheus.NewDesc("trunkline_audit_records_pending", "Records that wait for the audit log.", nil, nil)
 )
 
@@ -129,6 +130,7 @@ func (s state) Describe(ch chan<- *prometheus.Desc) {
 	ch <- lookAge
 	ch <- blocked
 	ch <- waiting
+	ch <- pinned
 	ch <- pending
 }
 
@@ -151,6 +153,11 @@ func (s state) Collect(ch chan<- prometheus.Metric) {
 			since = time.Since(e.Pending.Since).Seconds()
 		}
 		gauge(waiting, since, e.Name)
+		since = 0
+		if e.Pin != nil {
+			since = time.Since(e.Pin.At).Seconds()
+		}
+		gauge(pinned, since, e.Name)
 	}
 	good := s.look().LastGood
 	if good.IsZero() {

@@ -33,21 +33,30 @@ import (
 var Version = "dev"
 
 const (
-	headerTimeout = 10 * time.Second
-	bodyTimeout   = 30 * time.Second
-	answerTimeout = time.Minute
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 32 << 10
 	stopPatience  = 5 * time.Second // for requests when the program stops
 	flushPatience = 3 * time.Second // for records when the program stops
 )
 
+// timeouts are those that a test shortens.
+type timeouts struct {
+	header  time.Duration // for a request to come, without its body
+	request time.Duration // with it
+	answer  time.Duration // for an answer to be taken
+}
+
+var usualTimeouts = timeouts{header: 10 * time.Second, request: 30 * time.Second, answer: time.Minute}
+
 // Server is one running program.
 type Server struct {
 	settings Settings
 	log      *slog.Logger
-	listener net.Listener
+	bounds   bounds
+	gate     *gate
+	listener net.Listener // on the gate
 	ops      net.Listener
+	timeouts timeouts
 	live     *apply.Live
 	metrics  *metrics
 	started  time.Time
@@ -59,12 +68,15 @@ func New(settings Settings, log *slog.Logger) (*Server, error) {
 	if err := settings.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{settings: settings, log: log, live: apply.NewLive(), metrics: newMetrics(Version), started: time.Now()}
+	s := &Server{
+		settings: settings, log: log, bounds: within(descriptors()), timeouts: usualTimeouts, live: apply.NewLive(), metrics: newMetrics(Version), started: time.Now(),
+	}
 	listener, err := net.Listen("tcp", settings.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w; choose another address with --listen", settings.Listen, err)
 	}
-	if s.listener, err = settings.secure(notify.Listen(listener)); err != nil {
+	s.gate = newGate(listener, s.bounds.connections)
+	if s.listener, err = settings.secure(notify.Listen(s.gate)); err != nil {
 		_ = listener.Close()
 		return nil, err
 	}
@@ -143,11 +155,14 @@ func (s *Server) Run(ctx context.Context) error {
 		Mirror: follower, Log: log, Live: s.live, Remembered: log.Remembered(), Key: key, Path: s.settings.Path,
 		Keys: judging.keys, Validators: judging.validators, LogRequired: s.settings.Audit == "required", Observe: s.metrics.judging(), Slog: s.log,
 	})
-	credentials, err := s.credentials()
+	credentials, err := s.credentials(log)
 	if err != nil {
 		return err
 	}
-	hub := notify.New(notify.Options{Live: s.live, Guard: credentials.guard, Observe: s.sessions.counting(s.metrics.delivering())})
+	hub := notify.New(notify.Options{
+		Live: s.live, Guard: credentials.guard, MaxSessions: s.bounds.sessions,
+		Observe: s.sessions.counting(s.metrics.delivering(), s.gate.add),
+	})
 	s.metrics.registry.MustRegister(state{reconciler.Status, follower.State, log.Pending, s.started})
 	handler, err := s.handler(credentials, follower, reconciler, log, hub)
 	if err != nil {
@@ -159,11 +174,14 @@ func (s *Server) Run(ctx context.Context) error {
 
 	watch := begin(ctx, credentials.guard.Run)
 	defer watch.stop()
+	noting := begin(ctx, credentials.reveals.run)
+	defer noting.stop()
 	failed := make(chan error, 3)
-	web := serveHTTP(s.listener, handler, s.log, failed)
-	defer web.stop()
+	web := newHTTP(handler, s.timeouts, s.log)
+	web.ConnState = s.gate.changed
+	defer serveHTTP(ctx, s.listener, web, failed).stop()
 	if s.ops != nil {
-		defer serveHTTP(s.ops, timed(s.operations(reconciler)), s.log, failed).stop()
+		defer serveHTTP(ctx, s.ops, newHTTP(s.operations(reconciler), s.timeouts, s.log), failed).stop()
 	}
 	delivery := begin(ctx, hub.Run)
 	defer delivery.stop()
@@ -183,7 +201,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.log.Warn("configuration and credentials travel in the clear: name a certificate with --tls-cert-file, unless a proxy before this server ends TLS",
 			"component", "server", "addr", s.Addr())
 	}
-	s.log.Info("serving", "component", "server", "addr", s.Addr(), "repo", s.settings.Repo, "branch", s.settings.Branch)
+	s.log.Info("serving", "component", "server", "addr", s.Addr(), "repo", s.settings.Repo, "branch", s.settings.Branch, "maxSessions", s.bounds.sessions)
 	select {
 	case <-ctx.Done():
 		s.log.Info("stopping", "component", "server")
@@ -198,19 +216,25 @@ func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler
 	mux := http.NewServeMux()
 	guard := by.guard
 	reads := guard.Wrap(api.New(api.Options{
-		Live: s.live, Status: reconciler.Status, Versions: log, Look: func() api.Look { return look(follower.State()) },
-		Accept: reconciler.Accept, Tokens: by.tokens, Sessions: s.sessions.count, Server: api.About{
+		Live: s.live, Status: reconciler.Status, Versions: log, Log: log, Note: log.Note, Revealed: by.reveals.add,
+		Look:   func() api.Look { return look(follower.State()) },
+		Accept: reconciler.Accept, Pins: reconciler, Tokens: by.tokens, Sessions: s.sessions.count, Server: api.About{
 			Version: Version, Repo: s.settings.Repo, Branch: s.settings.Branch, Path: s.settings.Path, Started: s.started,
 		},
 	}))
 	mux.Handle("/v1/stream", guard.Wrap(hub, access.AcceptTickets()))
 	mux.Handle("POST /v1/tickets", guard.Wrap(http.HandlerFunc(guard.ServeTicket)))
-	operations := timed(s.operations(reconciler))
+	operations := s.operations(reconciler)
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
 		mux.Handle(path, guard.Wrap(privileged(guard, operations)))
 	}
 	mux.Handle("/", reads) // which says that there is nothing
 	surface := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TransferEncoding != nil || !r.ProtoAtLeast(1, 1) {
+			// A proxy may have taken the body to end elsewhere, by a Content-Length that net/http has passed over in silence, and may
+			// send us a part of it as the next caller's request. RFC 9112, section 6.1, asks that the connection ends here.
+			w.Header().Set("Connection", "close")
+		}
 		if strings.HasPrefix(r.URL.Path, "/v1/config") {
 			reads.ServeHTTP(w, r) // reads are many: they go past the router
 			return
@@ -229,7 +253,7 @@ func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler
 	if err != nil {
 		return nil, err
 	}
-	mux.Handle("/webhook/github", guard.Webhooks(timed(receiver))) // its signature is its credential
+	mux.Handle("/webhook/github", guard.Webhooks(receiver)) // its signature is its credential
 	return surface, nil
 }
 
@@ -254,16 +278,6 @@ func secureHeaders(w http.ResponseWriter, r *http.Request) {
 	if r.TLS != nil {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
-}
-
-// timed bounds the time a request's body and its answer may take.
-func timed(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		control := http.NewResponseController(w)
-		_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
-		_ = control.SetWriteDeadline(time.Now().Add(answerTimeout))
-		next.ServeHTTP(w, r)
-	})
 }
 
 func look(s gitsync.State) api.Look {
@@ -322,12 +336,18 @@ func unready(s *apply.Status) string {
 	return ""
 }
 
-// serveHTTP answers requests on a listener until it is stopped.
-func serveHTTP(l net.Listener, h http.Handler, log *slog.Logger, failed chan<- error) *task {
-	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.With("component", "http").Handler(), slog.LevelDebug),
+// newHTTP bounds the time that a request and its answer may take. A stream sets times of its own.
+func newHTTP(h http.Handler, t timeouts, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: t.header, ReadTimeout: t.request, WriteTimeout: t.answer, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.With("component", "http").Handler(), slog.LevelDebug),
 	}
-	return begin(context.Background(), func(ctx context.Context) error {
+}
+
+// serveHTTP answers requests on a listener until ctx ends or it is stopped. Then it accepts nothing more, and gives the requests
+// under way a moment.
+func serveHTTP(ctx context.Context, l net.Listener, srv *http.Server, failed chan<- error) *task {
+	return begin(ctx, func(ctx context.Context) error {
 		stopped := begin(ctx, func(ctx context.Context) error {
 			<-ctx.Done()
 			patient, cancel := context.WithTimeout(context.Background(), stopPatience)

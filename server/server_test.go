@@ -84,13 +84,16 @@ func settings(r *gittest.Remote, data string) server.Settings {
 	}
 }
 
-// start runs a server until the test ends or stop is called.
-func start(tb testing.TB, r *gittest.Remote, set server.Settings) *running {
+// start runs a server, which may be changed before, until the test ends or stop is called.
+func start(tb testing.TB, r *gittest.Remote, set server.Settings, changes ...func(*server.Server)) *running {
 	tb.Helper()
 	log := &lockedBuffer{}
 	s, err := server.New(set, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		tb.Fatal(err)
+	}
+	for _, change := range changes {
+		change(s)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

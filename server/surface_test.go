@@ -114,7 +114,7 @@ func routes(doc map[string]any) []string {
 
 // filled puts something in the place of a path's parameters.
 func filled(path string) string {
-	return strings.NewReplacer("{path}", "checkout", "{name}", "nobody").Replace(path)
+	return strings.NewReplacer("{path}", "checkout", "{name}", "nobody", "{environment}", "prod").Replace(path)
 }
 
 func TestMetricsAreWellNamed(t *testing.T) {

@@ -33,12 +33,14 @@ type sessions struct{ open atomic.Int64 }
 
 func (s *sessions) count() int { return int(s.open.Load()) }
 
-// counting counts beside what another observer does.
-func (s *sessions) counting(o notify.Observer) notify.Observer {
-	next := o.Sessions
+// counting counts beside what another observer and others do.
+func (s *sessions) counting(o notify.Observer, others ...func(change int)) notify.Observer {
+	others = append(others, o.Sessions)
 	o.Sessions = func(change int) {
 		s.open.Add(int64(change))
-		next(change)
+		for _, count := range others {
+			count(change)
+		}
 	}
 	return o
 }

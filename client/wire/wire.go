@@ -91,7 +91,7 @@ type Server struct {
 	// Of a delta.
 	From  string          `json:"from,omitempty"`
 	To    string          `json:"to,omitempty"`
-	Cause string          `json:"cause,omitempty"` // commit, rollback, rewrite, start
+	Cause string          `json:"cause,omitempty"` // commit, rollback, rewrite, pin, unpin, start
 	Patch json.RawMessage `json:"patch,omitempty"` // RFC 6902: add, replace, remove
 
 	// Of snapshot, current and delta, for those who may see history.

@@ -11,7 +11,7 @@ import (
 type acceptCmd struct {
 	Commit string `arg:"" help:"Commit that is to stand, with all that it was made from, as it is named in trunkline status."`
 	Reason string `help:"Why; it goes on record." required:"" placeholder:"TEXT"`
-	remote
+	service
 }
 
 func (acceptCmd) Help() string {

@@ -40,7 +40,10 @@ type cli struct {
 	Get   getCmd   `cmd:"" group:"look" help:"Read a value."`
 	Watch watchCmd `cmd:"" group:"look" help:"Show changes as they go live."`
 	Query queryCmd `cmd:"" group:"look" help:"Find values by what they are."`
+	Audit auditCmd `cmd:"" group:"look" help:"Who changed what, and who did what."`
 
+	Pin    pinCmd    `cmd:"" group:"act" help:"Hold an environment at a version."`
+	Unpin  unpinCmd  `cmd:"" group:"act" help:"Let an environment go on to its newest valid version."`
 	Accept acceptCmd `cmd:"" group:"act" help:"Let a commit stand that breaks the rules on commits."`
 
 	Announce announceCmd `cmd:"" hidden:"" help:"Tell a server of a push, from the post-receive hook of a plain Git remote."`

@@ -19,16 +19,21 @@ import (
 	"github.com/trunkline/trunkline/access"
 )
 
-// remote are the flags of verbs that ask a server.
+// remote are the flags of verbs that ask a server of one environment.
 type remote struct {
+	service
+	Env string `help:"Environment; may be left out where there is only one." short:"e" env:"TRUNKLINE_ENV" placeholder:"NAME"`
+}
+
+// service are the flags of verbs that ask a server.
+type service struct {
 	Server    string `help:"URL of the server." default:"http://127.0.0.1:7420" env:"TRUNKLINE_SERVER" placeholder:"http://127.0.0.1:7420"`
 	TokenFile string `help:"File with the token to show (or set TRUNKLINE_TOKEN)." env:"TRUNKLINE_TOKEN_FILE" placeholder:"FILE"`
-	Env       string `help:"Environment; may be left out where there is only one." short:"e" env:"TRUNKLINE_ENV" placeholder:"NAME"`
 	output
 }
 
 // token is the credential that the user names; empty when there is none.
-func (r remote) token() (string, error) {
+func (r service) token() (string, error) {
 	if r.TokenFile == "" {
 		return os.Getenv("TRUNKLINE_TOKEN"), nil
 	}
@@ -37,7 +42,7 @@ func (r remote) token() (string, error) {
 }
 
 // following is the token as a client asks for it; nil when there is none.
-func (r remote) following() func() (string, error) {
+func (r service) following() func() (string, error) {
 	if r.TokenFile == "" && os.Getenv("TRUNKLINE_TOKEN") == "" {
 		return nil
 	}
@@ -46,7 +51,7 @@ func (r remote) following() func() (string, error) {
 
 // operatorToken is the credential of verbs that act: what the user names, or on the server's machine the token that it left in its
 // data directory.
-func (r remote) operatorToken() (string, error) {
+func (r service) operatorToken() (string, error) {
 	const want = "this needs a token with the right to operate: name one with --token-file or TRUNKLINE_TOKEN"
 	token, err := r.token()
 	if token != "" || err != nil {
@@ -67,7 +72,7 @@ func (r remote) operatorToken() (string, error) {
 }
 
 // local tells whether the server is on this machine.
-func (r remote) local() bool {
+func (r service) local() bool {
 	u, err := url.Parse(r.Server)
 	if err != nil {
 		return false
@@ -82,7 +87,7 @@ const (
 )
 
 // ask reads from the server.
-func (r remote) ask(ctx context.Context, path string, query url.Values) ([]byte, error) {
+func (r service) ask(ctx context.Context, path string, query url.Values) ([]byte, error) {
 	token, err := r.token()
 	if err != nil {
 		return nil, fmt.Errorf("--token-file: %w", err)
@@ -91,7 +96,7 @@ func (r remote) ask(ctx context.Context, path string, query url.Values) ([]byte,
 }
 
 // act asks the server to do something, and reads its answer into out.
-func (r remote) act(ctx context.Context, method, path string, in, out any) error {
+func (r service) act(ctx context.Context, method, path string, in, out any) error {
 	token, err := r.operatorToken()
 	if err != nil {
 		return err

@@ -93,6 +93,11 @@ func writeStatus(io *streams, s api.Status) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Environments)) {
+		if p := s.Environments[name].Pin; p != nil {
+			fmt.Fprintf(io.out, "%s   %s at %s %s\n", c.yellow("pinned"), name, c.cyan(short(p.Commit)), c.dim(pinWords(p)))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Environments)) {
 		if p := s.Environments[name].Pending; p != nil {
 			fmt.Fprintf(io.out, "%s  %s %s %s\n", c.yellow("pending"), c.cyan(short(p.Commit)), p.Subject,
 				c.dim(fmt.Sprintf("by %s, in %s, for %s: %s", p.Author.Name, name, ago(p.Since), cmp.Or(p.For, "asking"))))
@@ -105,6 +110,20 @@ func writeStatus(io *streams, s api.Status) {
 	if s.Sessions != nil {
 		fmt.Fprintf(io.out, "%d sessions\n", *s.Sessions)
 	}
+}
+
+func pinWords(p *api.PinStatus) string {
+	words := "for " + ago(p.Since)
+	if p.By != "" {
+		words += " by " + p.By + ": " + p.Reason
+	}
+	if p.Expires != nil {
+		words += "; until " + p.Expires.Local().Format(time.DateTime)
+	}
+	if p.Newest != "" {
+		words += "; " + short(p.Newest) + " waits"
+	}
+	return words
 }
 
 // writeBlocked tells of each commit that is rejected once, whatever the number of its environments.

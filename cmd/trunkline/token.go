@@ -30,7 +30,7 @@ type tokenNewCmd struct {
 	Right    []string `help:"Rights beside reading: reveal, history, publish, operate." placeholder:"RIGHT"`
 	Public   bool     `help:"For browsers: it reads what the manifest calls public, publishes, and nothing else."`
 	Expires  string   `help:"When it ends: a time, or after so long, as 90d." placeholder:"TIME"`
-	remote
+	service
 }
 
 func (tokenNewCmd) Help() string {
@@ -105,7 +105,7 @@ func until(t time.Time) string {
 	return "expires " + t.Format(time.RFC3339)
 }
 
-type tokenListCmd struct{ remote }
+type tokenListCmd struct{ service }
 
 func (c tokenListCmd) Run(ctx context.Context, io *streams) error {
 	var list api.TokenList
@@ -144,7 +144,7 @@ func moments(t time.Time) string {
 
 type tokenRevokeCmd struct {
 	Name string `arg:"" help:"ID of a token, or a name: then all tokens that have it."`
-	remote
+	service
 }
 
 func (c tokenRevokeCmd) Run(ctx context.Context, io *streams) error {

@@ -1,0 +1,223 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/trunkline/trunkline/access"
+	"github.com/trunkline/trunkline/apply"
+	"github.com/trunkline/trunkline/audit"
+	"github.com/trunkline/trunkline/value"
+)
+
+// Log is the audit log; [audit.Log] is one.
+type Log interface {
+	Query(ctx context.Context, q audit.Query) (*audit.Answer, error)
+	Follow(ctx context.Context, after uint64, visit func(audit.Entry) error) error
+	Report(ctx context.Context, from, to time.Time) (*audit.Report, error)
+	Verify(ctx context.Context, published ...audit.Head) (*audit.Verification, error)
+}
+
+// records answers GET /v1/audit.
+func (a *api) records(w http.ResponseWriter, r *http.Request) {
+	q, refused := auditQuery(r.URL.Query())
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	who := access.FromContext(r.Context())
+	q.See = func(record *audit.Record) *audit.Record { return a.recordSeen(record, who) }
+	if r.URL.Query().Has("follow") {
+		a.followRecords(w, r, q)
+		return
+	}
+	answer, err := a.o.Log.Query(r.Context(), q)
+	switch {
+	case errors.Is(err, audit.ErrQuery):
+		(&problem{http.StatusBadRequest, "badQuery", err.Error(), "see the OpenAPI document"}).write(w)
+	case err != nil:
+		logUnavailable.write(w)
+	case r.URL.Query().Get("format") == "csv":
+		w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+		w.Header().Set("Trunkline-Next", strconv.FormatUint(answer.Next, 10))
+		table := audit.NewCSV(w)
+		for _, e := range answer.Entries {
+			_ = table.Write(e) // an error means that the reader has gone
+		}
+		_ = table.Flush()
+	default:
+		writeJSON(w, http.StatusOK, answer)
+	}
+}
+
+var logUnavailable = &problem{http.StatusServiceUnavailable, "logUnavailable", "the audit log does not answer", "try again in a moment"}
+
+// followRecords answers with a line of JSON for each record, as they come, until the reader or its credential is gone. The reader keeps
+// the sequence it has come to.
+func (a *api) followRecords(w http.ResponseWriter, r *http.Request, q audit.Query) {
+	select {
+	case a.followers <- struct{}{}:
+		defer func() { <-a.followers }()
+	default:
+		w.Header().Set("Retry-After", "10")
+		(&problem{http.StatusTooManyRequests, "tooManyFollowers", "too many follow the audit log", "come again when one has gone"}).write(w)
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer access.FromContext(ctx).OnEnd(func(access.End) { cancel() })()
+	control := http.NewResponseController(w)
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = control.Flush()
+	err := a.o.Log.Follow(ctx, q.After, func(e audit.Entry) error {
+		seen, selected := q.Select(e)
+		if !selected {
+			return nil
+		}
+		line, err := seen.MarshalJSON()
+		if err != nil {
+			return err
+		}
+		_ = control.SetWriteDeadline(time.Now().Add(writePatience))
+		if _, err := w.Write(append(line, '\n')); err != nil {
+			return err
+		}
+		return control.Flush()
+	})
+	if errors.Is(err, audit.ErrTrimmed) || errors.Is(err, audit.ErrAhead) {
+		_, _ = fmt.Fprintf(w, `{"error":{"code":"badPlace","message":%q}}`+"\n", err.Error())
+	}
+}
+
+func auditQuery(values url.Values) (audit.Query, *problem) {
+	q := audit.Query{
+		Author: values.Get("author"), Environment: values.Get("env"), Commit: values.Get("commit"), Verdict: apply.Verdict(values.Get("verdict")),
+		Oldest: values.Get("order") == "oldest",
+	}
+	for _, kind := range values["kind"] {
+		q.Kinds = append(q.Kinds, audit.Kind(kind))
+	}
+	var refused *problem
+	wrong := func(name, hint string) {
+		refused = &problem{http.StatusBadRequest, "badQuery", fmt.Sprintf("%s=%s cannot be read", name, clip(values.Get(name))), hint}
+	}
+	if text := values.Get("path"); text != "" {
+		var err error
+		if q.Path, err = value.ParsePattern(text); err != nil {
+			wrong("path", "* is one segment, ** any number of them")
+		}
+	}
+	for name, at := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
+		if text := values.Get(name); text != "" {
+			var err error
+			if *at, err = time.Parse(time.RFC3339, text); err != nil {
+				wrong(name, "write a time as 2027-01-31T09:00:00Z")
+			}
+		}
+	}
+	if text := values.Get("after"); text != "" {
+		var err error
+		if q.After, err = strconv.ParseUint(text, 10, 64); err != nil {
+			wrong("after", "take it from next in the answer before")
+		}
+	}
+	if text := values.Get("limit"); text != "" {
+		var err error
+		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 {
+			wrong("limit", "write a number from 1 to "+strconv.Itoa(audit.MaxEntries))
+		}
+	}
+	return q, refused
+}
+
+// recordSeen is what a reader may know of a record: all of it, what is of its environments and paths, or nil for nothing.
+func (a *api) recordSeen(r *audit.Record, who *access.Identity) *audit.Record {
+	if who.Grant.Covers(access.Whole(0)) {
+		return r
+	}
+	if r.Event != nil && r.Event.Environment != "" && who.Grant.Allows(r.Event.Environment) && who.Grant.Everything() {
+		return r
+	}
+	if r.CommitRecord == nil || !who.Grant.Allows(r.Environment) {
+		return nil
+	}
+	if who.Grant.Everything() {
+		return r
+	}
+	live := a.o.Live.Get(r.Environment)
+	seen, commit := *r, *r.CommitRecord
+	commit.Problems = visible(r.Problems, who, live)
+	commit.Changes = changesSeen(r.Changes, restricted(who, live))
+	if len(commit.Problems)+len(commit.Changes) == 0 {
+		return nil
+	}
+	commit.ProblemsTotal, commit.ChangesTotal, commit.Checksum, commit.Waiting = len(commit.Problems), len(commit.Changes), "", ""
+	seen.CommitRecord = &commit
+	return &seen
+}
+
+// report answers GET /v1/audit/report.
+func (a *api) report(w http.ResponseWriter, r *http.Request) {
+	q, refused := auditQuery(r.URL.Query())
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	to := q.Until
+	if to.IsZero() {
+		to = time.Now().UTC().Truncate(time.Second)
+	}
+	from := q.Since
+	if from.IsZero() {
+		from = to.Add(-usualPeriod)
+	}
+	report, err := a.o.Log.Report(r.Context(), from, to)
+	switch {
+	case errors.Is(err, audit.ErrPeriod):
+		(&problem{http.StatusBadRequest, "badPeriod", err.Error(), "name a time since= before until="}).write(w)
+	case err != nil:
+		logUnavailable.write(w)
+	case slices.Contains([]string{"md", "markdown"}, r.URL.Query().Get("format")):
+		w.Header().Set("Content-Type", "text/markdown; charset=utf-8")
+		_ = report.WriteMarkdown(w) // an error means that the reader has gone
+	default:
+		writeJSON(w, http.StatusOK, report)
+	}
+}
+
+// verify answers GET /v1/audit/verify. A head that was published is named as sequence= and sha256=.
+func (a *api) verify(w http.ResponseWriter, r *http.Request) {
+	var published []audit.Head
+	if text := r.URL.Query().Get("sequence"); text != "" {
+		sequence, err := strconv.ParseUint(text, 10, 64)
+		if err != nil || len(r.URL.Query().Get("sha256")) != 64 {
+			(&problem{http.StatusBadRequest, "badHead", "a head is sequence= and sha256=, 64 hexadecimal digits", "take both from the head that was published"}).write(w)
+			return
+		}
+		published = append(published, audit.Head{Sequence: sequence, SHA256: r.URL.Query().Get("sha256")})
+	}
+	verification, err := a.o.Log.Verify(r.Context(), published...)
+	if err != nil {
+		logUnavailable.write(w)
+		return
+	}
+	writeJSON(w, http.StatusOK, verification)
+}
+
+// note puts on record what an operator did. The deed is done: what the log does not take in time follows.
+func (a *api) note(r *http.Request, e audit.Event) {
+	if a.o.Note == nil {
+		return
+	}
+	e.By = access.FromContext(r.Context()).String()
+	ctx, cancel := context.WithTimeout(r.Context(), notePatience)
+	defer cancel()
+	_ = a.o.Note(ctx, e) // the log itself tells that it is behind
+}
