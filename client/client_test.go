@@ -192,6 +192,33 @@ func TestTypedReads(t *testing.T) {
 	}
 }
 
+func TestReadsIntoTypes(t *testing.T) {
+	live := notifytest.NewLive()
+	live.PutJSON("prod", `{"checkout":{"timeout":"90s","limit":20,"hosts":["a","b"],"retries":300}}`)
+	h := serve(t, live, "127.0.0.1:0")
+	f := follow(t, client.Options{URL: "http://" + h.addr})
+	if got, err := client.Read(f.Client, "checkout.limit", 7); got != 7 && got != 20 || err != nil {
+		t.Errorf("before the first values: %d, %v", got, err)
+	}
+	if err := f.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	timeout, err := client.Read(f.Client, "checkout.timeout", time.Second)
+	if timeout != 90*time.Second || err != nil {
+		t.Errorf("timeout %s, %v", timeout, err)
+	}
+	if n, err := client.Read(f.Client, "checkout.retries", uint8(3)); n != 3 || err == nil || !strings.Contains(err.Error(), "checkout.retries") {
+		t.Errorf("retries %d, %v", n, err)
+	}
+	var into struct {
+		Timeout time.Duration
+		Hosts   []string
+	}
+	if err := f.Decode("checkout", &into); err != nil || into.Timeout != 90*time.Second || len(into.Hosts) != 2 {
+		t.Errorf("%+v, %v", into, err)
+	}
+}
+
 func TestReadsAllocateNothing(t *testing.T) {
 	live := notifytest.NewLive()
 	live.PutJSON("prod", shop)
@@ -627,5 +654,27 @@ func TestDependencies(t *testing.T) {
 		if ours && own != "client" && own != "client/wire" && own != "value" || strings.Contains(dep, "go-git") || strings.Contains(dep, "nats") {
 			t.Errorf("the client needs %s", dep)
 		}
+	}
+}
+
+// The token is asked for before each connection, and a refusal is told in the server's words.
+func TestShowsItsToken(t *testing.T) {
+	leakless(t)
+	shown := make(chan string, 10)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown <- r.Header.Get("Authorization")
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = w.Write([]byte(`{"error":{"code":"tokenExpired","message":"the token has expired","hint":"make another"}}`))
+	}))
+	t.Cleanup(srv.Close)
+	c, err := client.New(client.Options{URL: srv.URL, Token: func() (string, error) { return "tlk_of_mine", nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Run(t.Context()); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "the token has expired; make another") {
+		t.Errorf("Run: %v", err)
+	}
+	if got := <-shown; got != "Bearer tlk_of_mine" {
+		t.Errorf("shown %q", got)
 	}
 }

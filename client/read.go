@@ -57,3 +57,20 @@ func (c *Client) Duration(path string, otherwise time.Duration) time.Duration {
 	}
 	return otherwise
 }
+
+// Read reads a value into a Go type as [value.Get] does: the default where there is none, and an error, with the path, where there is
+// something else.
+func Read[T any](c *Client, path string, otherwise T) (T, error) {
+	return value.Get(c.values(), path, otherwise)
+}
+
+// Decode reads a value into what target points to, as [value.Decode] does.
+func (c *Client) Decode(path string, target any) error { return value.Decode(c.values(), path, target) }
+
+// values are the newest ones; nil before the first.
+func (c *Client) values() *value.Value {
+	if s := c.state.Load(); s != nil {
+		return s.Values
+	}
+	return nil
+}
