@@ -348,3 +348,30 @@ func TestTickets(t *testing.T) {
 		t.Error("the ticket stands in the log")
 	}
 }
+
+// Who was shown a sensitive value is on record, with the credential's name, and so is who was refused; the values are not.
+func TestRevealsAreOnRecord(t *testing.T) {
+	remote, data := shop(t), t.TempDir()
+	s := start(t, remote, settings(remote, data))
+	s.becomes("prod", "checkout.timeout", `"30s"`)
+	reveal := s.token(data, `{"environments": ["prod"], "patterns": ["**"], "rights": ["reveal"]}`)
+	secret := s.as(reveal, http.MethodGet, "/v1/config/database.primary.dsn")
+	s.as(reveal, http.MethodGet, "/v1/config/database.primary.dsn")
+	s.as(reveal, http.MethodGet, "/v1/config/checkout.timeout") // which is no secret
+	next(t, s.stream(reveal, `{"type":"hello","patterns":["database.**"]}`))
+	s.stop() // what is added up is stored
+
+	again := start(t, remote, settings(remote, data))
+	again.becomes("prod", "checkout.timeout", `"30s"`)
+	_, records := again.get("/v1/audit?kind=reveal")
+	for _, wanted := range []string{
+		`"by":"token:test"`, `"path":"database.primary.dsn"`, `"count":"2"`, `"path":"database.**"`,
+	} {
+		if !strings.Contains(records, wanted) {
+			t.Errorf("no %s in %s", wanted, records)
+		}
+	}
+	if strings.Contains(records, "checkout.timeout") || strings.Contains(records, "postgres") || !strings.Contains(secret, "postgres") {
+		t.Errorf("records %s", records)
+	}
+}

@@ -43,25 +43,29 @@ func (s *Server) credentials(log *audit.Log) (*credentials, error) {
 	return &credentials{guard: access.NewGuard(o), tokens: tokens, reveals: newReveals(log)}, nil
 }
 
-// notePatience is how long a note may take. What the log does not take in time follows.
+// notePatience is how long notes may take together. What the log does not take in time follows.
 const notePatience = 2 * time.Second
 
 // note puts on record what nobody waits for.
-func note(log *audit.Log, e audit.Event) {
+func note(log *audit.Log, events []audit.Event) {
 	ctx, cancel := context.WithTimeout(context.Background(), notePatience)
 	defer cancel()
-	_ = log.Note(ctx, e) // the log itself tells that it is behind
+	for _, e := range events {
+		_ = log.Note(ctx, e) // the log itself tells that it is behind
+	}
 }
 
 // reportRefusals puts on record what was refused within a minute, added up.
 func (s *Server) reportRefusals(log *audit.Log, list []access.Refusal) {
-	for _, r := range list {
+	events := make([]audit.Event, len(list))
+	for i, r := range list {
 		s.log.Info("refused", "component", "access", "reason", r.Reason, "identity", r.Identity, "network", r.Network, "count", r.Count)
-		note(log, audit.Event{
+		events[i] = audit.Event{
 			Kind: "refusal", At: r.Minute, By: r.Identity, Reason: r.Reason,
 			Details: map[string]string{"network": r.Network.String(), "count": strconv.Itoa(r.Count)},
-		})
+		}
 	}
+	note(log, events)
 }
 
 // reveals adds up, by the minute, who was shown which sensitive values.
@@ -114,12 +118,16 @@ func (r *reveals) flush() {
 	counts, lost := r.counts, r.lost
 	r.counts, r.lost = map[revealed]int{}, 0
 	r.mu.Unlock()
+	var events []audit.Event
 	for key, n := range counts {
-		note(r.log, audit.Event{
+		events = append(events, audit.Event{
 			Kind: "reveal", By: key.by, Environment: key.env, Details: map[string]string{audit.DetailPath: key.path, "count": strconv.Itoa(n)},
 		})
 	}
 	if lost > 0 {
-		note(r.log, audit.Event{Kind: "reveal", Reason: "more reads of sensitive values than are told apart", Details: map[string]string{"count": strconv.Itoa(lost)}})
+		events = append(events, audit.Event{
+			Kind: "reveal", Reason: "more reads of sensitive values than are told apart", Details: map[string]string{"count": strconv.Itoa(lost)},
+		})
 	}
+	note(r.log, events)
 }

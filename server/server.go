@@ -69,7 +69,8 @@ func New(settings Settings, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		settings: settings, log: log, bounds: within(descriptors()), timeouts: usualTimeouts, live: apply.NewLive(), metrics: newMetrics(Version), started: time.Now(),
+		settings: settings, log: log, bounds: within(descriptors()), timeouts: usualTimeouts,
+		live: apply.NewLive(), metrics: newMetrics(Version), started: time.Now(),
 	}
 	listener, err := net.Listen("tcp", settings.Listen)
 	if err != nil {
@@ -159,9 +160,10 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	observe := s.metrics.delivering()
+	observe.Revealed = credentials.reveals.add
 	hub := notify.New(notify.Options{
-		Live: s.live, Guard: credentials.guard, MaxSessions: s.bounds.sessions,
-		Observe: s.sessions.counting(s.metrics.delivering(), s.gate.add),
+		Live: s.live, Guard: credentials.guard, MaxSessions: s.bounds.sessions, Observe: s.sessions.counting(observe, s.gate.add),
 	})
 	s.metrics.registry.MustRegister(state{reconciler.Status, follower.State, log.Pending, s.started})
 	handler, err := s.handler(credentials, follower, reconciler, log, hub)
