@@ -37,6 +37,10 @@ func (a *api) records(w http.ResponseWriter, r *http.Request) {
 		a.followRecords(w, r, q)
 		return
 	}
+	if q.Environment != "" && !who.Grant.Allows(q.Environment) {
+		writeJSON(w, http.StatusOK, &audit.Answer{Entries: []audit.Entry{}, First: 1})
+		return
+	}
 	answer, err := a.o.Log.Query(r.Context(), q)
 	switch {
 	case errors.Is(err, audit.ErrQuery):
@@ -76,6 +80,7 @@ func (a *api) followRecords(w http.ResponseWriter, r *http.Request, q audit.Quer
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Cache-Control", "no-store")
 	_ = control.Flush()
+	_ = control.SetWriteDeadline(time.Time{}) // while nothing is written: HTTP/2 ends a stream by it all the same
 	err := a.o.Log.Follow(ctx, q.After, func(e audit.Entry) error {
 		seen, selected := q.Select(e)
 		if !selected {
@@ -89,7 +94,9 @@ func (a *api) followRecords(w http.ResponseWriter, r *http.Request, q audit.Quer
 		if _, err := w.Write(append(line, '\n')); err != nil {
 			return err
 		}
-		return control.Flush()
+		err = control.Flush()
+		_ = control.SetWriteDeadline(time.Time{})
+		return err
 	})
 	if errors.Is(err, audit.ErrTrimmed) || errors.Is(err, audit.ErrAhead) {
 		_, _ = fmt.Fprintf(w, `{"error":{"code":"badPlace","message":%q}}`+"\n", err.Error())
@@ -148,11 +155,13 @@ func (a *api) recordSeen(r *audit.Record, who *access.Identity) *audit.Record {
 	if r.CommitRecord == nil || !who.Grant.Allows(r.Environment) {
 		return nil
 	}
-	if who.Grant.Everything() {
-		return r
-	}
 	live := a.o.Live.Get(r.Environment)
 	seen, commit := *r, *r.CommitRecord
+	if who.Grant.Everything() {
+		commit.Problems = visible(r.Problems, who, live)
+		seen.CommitRecord = &commit
+		return &seen
+	}
 	commit.Problems = visible(r.Problems, who, live)
 	commit.Changes = changesSeen(r.Changes, restricted(who, live))
 	if len(commit.Problems)+len(commit.Changes) == 0 {
@@ -172,7 +181,7 @@ func (a *api) report(w http.ResponseWriter, r *http.Request) {
 	}
 	to := q.Until
 	if to.IsZero() {
-		to = time.Now().UTC().Truncate(time.Second)
+		to = time.Now().UTC()
 	}
 	from := q.Since
 	if from.IsZero() {

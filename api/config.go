@@ -127,7 +127,7 @@ func (a *api) config(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if a.o.Revealed != nil && who.Grant.May(access.Reveal) {
-		if shown, _ := version.Snapshot.Delivered.Lookup(path); shown == nil || shown.Sum() != v.Sum() {
+		if shown, _ := redacted(version, who).Lookup(path); shown == nil || shown.Sum() != v.Sum() {
 			a.o.Revealed(who, version.Snapshot.Environment, path)
 		}
 	}

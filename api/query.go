@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/value"
@@ -31,6 +32,15 @@ func (a *api) query(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		(&problem{http.StatusBadRequest, "queryTooMuch", err.Error(), "narrow the pattern or the condition"}).write(w)
 		return
+	}
+	if a.o.Revealed != nil && who.Grant.May(access.Reveal) {
+		redacted := version.Snapshot.Delivered
+		if slices.ContainsFunc(answer.Matches, func(m value.QueryMatch) bool {
+			shown, _ := redacted.Lookup(m.Path)
+			return shown == nil || shown.Sum() != m.Value.Sum()
+		}) {
+			a.o.Revealed(who, version.Snapshot.Environment, q.Pattern().String())
+		}
 	}
 	w.Header()[headerCommit] = []string{version.ID}
 	writeJSON(w, http.StatusOK, answer)

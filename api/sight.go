@@ -47,6 +47,14 @@ func (s *sights) seen(v *apply.Version, who *access.Identity) *value.Value {
 	return values
 }
 
+// redacted is what a reader would see of a version without the right to reveal.
+func redacted(v *apply.Version, who *access.Identity) *value.Value {
+	if who.Grant.Everything() {
+		return v.Snapshot.Delivered
+	}
+	return scope(v, who).Select(v.Snapshot.Delivered)
+}
+
 // scope is what a reader may see of a version.
 func scope(v *apply.Version, who *access.Identity) access.Scope {
 	return who.Grant.Scope(v.Snapshot.Manifest.Public, nil)

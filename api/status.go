@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/trunkline/trunkline/access"
@@ -119,11 +120,11 @@ func environmentStatus(e apply.EnvironmentStatus, who *access.Identity) Environm
 		return answer
 	}
 	answer.Blocked, answer.Pending = blockedStatus(e.Blocked), pendingStatus(e.Pending)
-	if who.Grant.Everything() {
-		return answer
-	}
 	if answer.Blocked != nil {
 		answer.Blocked.Problems = visible(answer.Blocked.Problems, who, e.Live)
+	}
+	if who.Grant.Everything() {
+		return answer
 	}
 	if answer.Pending != nil {
 		answer.Pending.For = "" // in a validator's words, of whatever it looked at
@@ -131,14 +132,24 @@ func environmentStatus(e apply.EnvironmentStatus, who *access.Identity) Environm
 	return answer
 }
 
-// visible are the problems that a reader with a restricted grant may know of: those at paths that the reader sees.
+// visible are the problems that a reader may know of: those of the environments of the grant, and where it is for some paths, those
+// at paths that the reader sees.
 func visible(problems []compile.Problem, who *access.Identity, live *apply.Version) []compile.Problem {
 	may := restricted(who, live)
 	seen := []compile.Problem{}
 	for _, p := range problems {
-		if path, err := value.ParsePath(p.Path); err == nil && p.Path != "" && may.Sees(path) {
-			seen = append(seen, p)
+		path, err := value.ParsePath(p.Path)
+		if !who.Grant.Everything() && (err != nil || p.Path == "" || !may.Sees(path)) {
+			continue
 		}
+		envs := slices.DeleteFunc(slices.Clone(p.Environments), func(env string) bool { return !who.Grant.Allows(env) })
+		if len(envs) < len(p.Environments) {
+			p.Environments = envs
+			if p.Rule == "applyTogether" {
+				p.Hint = "" // it names others
+			}
+		}
+		seen = append(seen, p)
 	}
 	return seen
 }

@@ -113,9 +113,9 @@ func (a *api) describe(v audit.Version, who *access.Identity) (out Version, seen
 			continue
 		}
 		live := a.o.Live.Get(r.Environment)
-		env, problems := environmentOf(r), r.Problems
+		env, problems := environmentOf(r), visible(r.Problems, who, live)
 		if !who.Grant.Everything() {
-			problems = visible(problems, who, live)
+			env.Waiting = "" // in a validator's words, of whatever it looked at
 			env.Changes = changesSeen(env.Changes, restricted(who, live))
 			env.ChangesTotal = len(env.Changes)
 		}

@@ -101,7 +101,11 @@ func (r *Reconciler) Accept(ctx context.Context, name string, accepted Acceptanc
 		return commit, err
 	}
 	accepted.Commit, accepted.At = commit, r.o.Now()
-	return commit, a.finish(ctx, Events{Acceptance: &accepted}, r.o.Log.Record)
+	ctx, cancel := context.WithTimeout(ctx, logPatience)
+	defer cancel()
+	err = a.finish(ctx, Events{Acceptance: &accepted}, r.o.Log.Record)
+	r.askAgain()
+	return commit, err
 }
 
 // waiting finds a commit among those that are not live yet.

@@ -269,3 +269,76 @@ func sortedStrings(list []string) []string {
 	}
 	return out
 }
+
+// What becomes pending when it is accepted is asked about, too.
+func TestAcceptedAndPending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, log, v := newHistory(), newLog(), &oracle{}
+		base := h.by("ada", signed(1))
+		o := keys
+		o.Validators = []compile.Validator{v}
+		p := begin(t, h, log, o)
+		v.say("prod", "valid")
+		p.see(base)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- p.rec.Run(ctx) }()
+		unsigned := h.by("", signed(2), base)
+		p.see(unsigned)
+		v.say()
+		if _, err := p.rec.Accept(context.Background(), unsigned.Short(), apply.Acceptance{}); err != nil {
+			t.Fatal(err)
+		}
+		p.expectX(1)
+		v.say("prod", "valid")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		p.expectX(2)
+		cancel()
+		<-done
+	})
+}
+
+// An environment that a later commit drops is still waited for.
+func TestPendingInAnEnvironmentThatIsDropped(t *testing.T) {
+	h, log, v := newHistory(), newLog(), &oracle{}
+	with := repo("x: 2\n")
+	with["trunkline.yaml"] = "version: 1\nenvironments: {prod: {}, staging: {}, qa: {}}\n"
+	first := h.commit(repo("x: 1\n"))
+	added := h.commit(with, first)
+	dropped := h.commit(repo("x: 3\n"), added)
+	p := begin(t, h, log, apply.Options{Validators: []compile.Validator{v}})
+	v.say("prod", "valid", "staging", "valid")
+	p.see(first, added, dropped)
+	v.say("prod", "valid", "staging", "valid", "qa", "valid")
+	if reconsider(t, p) {
+		t.Error("something waits still")
+	}
+	want := []string{"qa valid applied", "qa rejected environmentRemoved"}
+	if got := log.verdicts(); !cmp.Equal(got[len(got)-2:], want) {
+		t.Errorf("verdicts %v, want at the end %v", got, want)
+	}
+	begin(t, h, log, apply.Options{Validators: []compile.Validator{v}}).expect(map[string]string{
+		"prod": `{"a":{"x":3}}`, "staging": `{"a":{"x":3}}`, "qa": `{"a":{"x":2}}`,
+	})
+}
+
+// A commit that makes environments go live together waits for one in which an earlier commit is pending.
+func TestTogetherWaitsForWhatWaits(t *testing.T) {
+	h, log, v := newHistory(), newLog(), &oracle{}
+	joint := repo("x: 3\n")
+	joint["trunkline.yaml"] = both + "apply: together\n"
+	first := h.commit(repo("x: 1\n"))
+	second := h.commit(repo("x: 2\n"), first)
+	third := h.commit(joint, second)
+	p := begin(t, h, log, apply.Options{Validators: []compile.Validator{v}})
+	v.say("prod", "valid", "staging", "valid")
+	p.see(first)
+	v.say("staging", "valid")
+	p.see(second, third)
+	p.expect(served2("1", "2"))
+	v.say("prod", "valid", "staging", "valid")
+	reconsider(t, p)
+	reconsider(t, p)
+	p.expect(served2("3", "3"))
+}

@@ -119,7 +119,7 @@ func (b *batch) judge(ctx context.Context, c gitsync.Commit, parent gitsync.Hash
 	}
 	result, tree, err := b.compile(ctx, c.Hash, func(c gitsync.Commit, tree gitsync.Hash) compile.Against {
 		a := b.after(b.memory, parent, b.position.valid)(c, tree)
-		a.Settled, a.Validators = stands, b.o.Validators
+		a.Settled, a.Validators, a.Waiting = stands, b.o.Validators, b.position.waiting
 		return a
 	})
 	if err != nil {
@@ -132,11 +132,12 @@ func (b *batch) judge(ctx context.Context, c gitsync.Commit, parent gitsync.Hash
 	before := b.memory.get(c.Hash)
 	entry := b.memory.add(c.Hash, parent, tree)
 	next := position{c.Hash, maps.Clone(b.position.valid), map[string]bool{}}
-	for _, env := range result.Environments {
+	due := b.due(result)
+	for _, env := range due {
 		j, is := known[env]
 		if !is {
 			d := b.decide(c, tree, parent, env, result)
-			d.Signer = signer
+			d.Signer, d.Due = signer, len(due)
 			b.decisions = append(b.decisions, d)
 			j = judgement{d.Verdict, d.Retired, d.Baseline, d.At}
 			if before != nil && j.verdict == Pending && before.environments[env].verdict == Pending {
@@ -158,6 +159,19 @@ func (b *batch) judge(ctx context.Context, c gitsync.Commit, parent gitsync.Hash
 	return nil
 }
 
+// due are the environments that a verdict is due for: also those in which an earlier commit is pending and that this one has no
+// longer, for whether it may drop them depends on that one.
+func (b *batch) due(result *compile.Result) []string {
+	due := slices.Clone(result.Environments)
+	for env := range b.position.waiting {
+		if !slices.Contains(due, env) {
+			due = append(due, env)
+		}
+	}
+	slices.Sort(due)
+	return due
+}
+
 // signed tells whose key signed a commit; nil when no key that is known did.
 func (b *batch) signed(h gitsync.Hash) (*gitsync.Signer, error) {
 	if b.o.Keys == nil {
@@ -169,7 +183,7 @@ func (b *batch) signed(h gitsync.Hash) (*gitsync.Signer, error) {
 
 func (b *batch) decide(c gitsync.Commit, tree, parent gitsync.Hash, env string, result *compile.Result) Decision {
 	d := Decision{
-		Commit: c, Parent: parent, Tree: tree, Environment: env, Due: len(result.Environments), Verdict: Rejected,
+		Commit: c, Parent: parent, Tree: tree, Environment: env, Verdict: Rejected,
 		Problems: touching(result.Problems, env), Omitted: result.OmittedOf(env), Accepted: b.accepted,
 		RollbackOf: b.memory.rollback(parent, tree, env), Reconstructed: b.reconstructed, At: b.o.Now(),
 	}

@@ -23,6 +23,9 @@ const (
 	// expireEvery is how often pins are looked through for those whose time is over.
 	expireEvery = time.Second
 
+	// retryPin is how long a pin is left alone that could not be compiled, or taken off.
+	retryPin = time.Minute
+
 	// logPatience is how long a change waits for the log before it goes live without a record, which then follows.
 	logPatience = 2 * time.Second
 )

@@ -48,7 +48,8 @@ var (
 // pinned is a pin with what it serves.
 type pinned struct {
 	Pin
-	version *Version // nil while it cannot be compiled
+	version *Version  // nil while it cannot be compiled
+	tried   time.Time // when it was last tried in vain to compile it, or to take it off
 }
 
 // Pin holds an environment at a version, which is named by the beginning of its name. Any that compiles and fits its schemas will
@@ -61,10 +62,8 @@ func (r *Reconciler) Pin(ctx context.Context, name string, p Pin) (Pin, error) {
 		return p, fmt.Errorf("pin %s: %w", p.Environment, err)
 	}
 	p.Commit, p.At = commit, r.o.Now()
-	if was := r.pins[p.Environment]; was != nil {
-		p.From = was.From // one pin after the other flees from the same
-	} else if v := r.o.Live.Get(p.Environment); v != nil {
-		p.From = v.Commit.Hash
+	if p.From, err = r.fled(p); err != nil {
+		return p, fmt.Errorf("pin %s: %w", p.Environment, err)
 	}
 	version, err := r.pinnable(ctx, p)
 	if err != nil {
@@ -73,14 +72,14 @@ func (r *Reconciler) Pin(ctx context.Context, name string, p Pin) (Pin, error) {
 	if err := r.o.Mirror.Keep(commit); err != nil {
 		return p, fmt.Errorf("pin %s: %w", p.Environment, err)
 	}
-	if err := r.o.Log.Record(ctx, Events{Pin: &p}); err != nil {
+	if err := r.recordOrTakeBack(ctx, Events{Pin: &p}, Events{Unpin: &Unpin{Pin: p, By: p.By, Reason: "the pin was not recorded in time", At: p.At}}); err != nil {
 		return p, fmt.Errorf("pin %s: %w", p.Environment, err)
 	}
 	r.pins = maps.Clone(r.pins)
 	if r.pins == nil {
 		r.pins = map[string]*pinned{}
 	}
-	r.pins[p.Environment] = &pinned{p, version}
+	r.pins[p.Environment] = &pinned{Pin: p, version: version}
 	r.settle(r.tip, CausePin)
 	return p, nil
 }
@@ -105,8 +104,50 @@ func (r *Reconciler) Unpin(ctx context.Context, u Unpin) (Unpin, error) {
 	return u, r.release(ctx, u)
 }
 
+// recordOrTakeBack takes events to the log. What it does not take in time it may take later: then it takes others after them, so
+// that the next start finds what is so now.
+func (r *Reconciler) recordOrTakeBack(ctx context.Context, e, back Events) error {
+	ctx, cancel := context.WithTimeout(ctx, logPatience)
+	defer cancel()
+	err := r.o.Log.Record(ctx, e)
+	if err != nil {
+		cancel()
+		_ = r.o.Log.Record(ctx, back) // it is queued behind, and not waited for
+	}
+	return err
+}
+
+// fled is the newest version that an operator has fled from: what is live, or, where one pin follows the other, what the first fled
+// from, unless something newer has been live since.
+func (r *Reconciler) fled(p Pin) (gitsync.Hash, error) {
+	live := r.o.Live.Get(p.Environment)
+	was := r.pins[p.Environment]
+	switch {
+	case live == nil && was == nil:
+		return gitsync.Hash{}, nil
+	case was == nil:
+		return live.Commit.Hash, nil
+	case live == nil || live.Commit.Hash == p.Commit || was.From.IsZero():
+		return was.From, nil
+	}
+	newer, err := r.descends(live.Commit.Hash, was.From)
+	if err != nil || !newer {
+		return was.From, err
+	}
+	return live.Commit.Hash, nil
+}
+
+// descends tells whether a commit was made from another one. What is gone was nobody's origin.
+func (r *Reconciler) descends(from, origin gitsync.Hash) (bool, error) {
+	beyond, _, err := r.o.Mirror.Beyond(origin, []gitsync.Hash{from}, 1)
+	if errors.Is(err, gitsync.ErrNotFound) {
+		return true, nil
+	}
+	return len(beyond) == 0, err
+}
+
 func (r *Reconciler) release(ctx context.Context, u Unpin) error {
-	if err := r.o.Log.Record(ctx, Events{Unpin: &u}); err != nil {
+	if err := r.recordOrTakeBack(ctx, Events{Unpin: &u}, Events{Pin: &u.Pin}); err != nil {
 		return fmt.Errorf("unpin %s: %w", u.Pin.Environment, err)
 	}
 	r.pins = maps.Clone(r.pins)
@@ -120,17 +161,23 @@ func (r *Reconciler) onward(p Pin) (bool, error) {
 	v := r.tip.valid[p.Environment]
 	switch {
 	case v == nil:
-		return true, nil // the environment was retired meanwhile
+		return r.retired(p.Environment), nil
 	case v.Commit.Hash == p.Commit || p.From.IsZero() || p.From == p.Commit:
 		return true, nil
 	case v.Commit.Hash == p.From:
 		return false, nil
 	}
-	beyond, _, err := r.o.Mirror.Beyond(p.From, []gitsync.Hash{v.Commit.Hash}, 1)
-	if errors.Is(err, gitsync.ErrNotFound) {
-		return true, nil // it is gone, and nobody falls back to it
+	return r.descends(v.Commit.Hash, p.From)
+}
+
+// retired tells whether the commit judged last has an environment no longer. That nothing of it is at hand does not say so.
+func (r *Reconciler) retired(env string) bool {
+	head := r.memory.get(r.tip.at)
+	if r.incomplete || head == nil {
+		return false
 	}
-	return len(beyond) == 0, err
+	j, judged := head.environments[env]
+	return !judged || j.retired
 }
 
 // expire takes off the pins whose time is over, unless that led back to what was fled from.
@@ -139,6 +186,12 @@ func (r *Reconciler) expire(ctx context.Context) {
 	defer r.mu.Unlock()
 	now := r.o.Now()
 	for env, p := range r.pins {
+		if now.Sub(p.tried) < retryPin {
+			continue
+		}
+		if p.version == nil {
+			r.tryPin(ctx, p, now)
+		}
 		if p.Expires.IsZero() || now.Before(p.Expires) {
 			continue
 		}
@@ -147,9 +200,23 @@ func (r *Reconciler) expire(ctx context.Context) {
 			err = r.release(ctx, Unpin{Pin: p.Pin, By: "expiry", Reason: "the pin's time was over", At: now})
 		}
 		if err != nil && ctx.Err() == nil {
+			p.tried = now
 			r.o.Slog.Error("a pin whose time is over cannot be taken off", "component", "apply", "env", env, "err", err)
 		}
 	}
+}
+
+// tryPin compiles what is pinned and could not be served so far.
+func (r *Reconciler) tryPin(ctx context.Context, p *pinned, now time.Time) {
+	version, err := r.pinnable(ctx, p.Pin)
+	if err != nil {
+		p.tried = now
+		r.o.Slog.Error("what is pinned cannot be served, and nothing else is in its place", "component", "apply", "env", p.Environment,
+			"commit", p.Commit.Short(), "err", err)
+		return
+	}
+	p.version = version
+	r.settle(r.tip, CausePin)
 }
 
 // pinnable compiles a version for its environment: it must fit its schemas, and whatever else stands against it is a warning.
@@ -158,9 +225,9 @@ func (r *Reconciler) pinnable(ctx context.Context, p Pin) (*Version, error) {
 	if err != nil {
 		return nil, err
 	}
-	baselines := compile.Baselines{}
-	if v := r.tip.valid[p.Environment]; v != nil {
-		baselines[p.Environment] = v.Snapshot // what it calls sensitive stays redacted
+	baselines, err := r.redacting(ctx, p)
+	if err != nil {
+		return nil, err
 	}
 	result, _, err := r.compile(ctx, p.Commit, settled(baselines))
 	if err != nil {
@@ -175,6 +242,33 @@ func (r *Reconciler) pinnable(ctx context.Context, p Pin) (*Version, error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: it has no environment %s", ErrUnfit, p.Environment)
+}
+
+// redacting are the versions whose marks redact a pinned one: the newest valid one, and the one it was judged against.
+func (r *Reconciler) redacting(ctx context.Context, p Pin) (compile.Baselines, error) {
+	baselines := compile.Baselines{}
+	if v := r.tip.valid[p.Environment]; v != nil {
+		baselines[p.Environment] = v.Snapshot
+	}
+	known := r.memory.get(p.Commit)
+	if known == nil || known.environments[p.Environment].baseline.IsZero() {
+		return baselines, nil
+	}
+	result, _, err := r.compile(ctx, known.environments[p.Environment].baseline, settled(nil))
+	if errors.Is(err, gitsync.ErrNotFound) {
+		return baselines, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := result.Snapshots[p.Environment]
+	switch newest := baselines[p.Environment]; {
+	case s != nil && newest != nil:
+		baselines[p.Environment] = newest.MarkedBy(s)
+	case s != nil:
+		baselines[p.Environment] = s
+	}
+	return baselines, nil
 }
 
 // version finds a judged commit, or any other by its whole name.
@@ -200,22 +294,18 @@ func (r *Reconciler) version(name string) (gitsync.Hash, error) {
 	return found[0], nil
 }
 
-// restorePins compiles what is pinned. One that cannot be is an error, and its environment serves nothing else in its place.
-func (r *Reconciler) restorePins(ctx context.Context) error {
-	var failed []error
+// restorePins compiles what is pinned. What cannot be is tried again by Run.
+func (r *Reconciler) restorePins(ctx context.Context) {
 	for _, env := range slices.Sorted(maps.Keys(r.pins)) {
 		p := r.pins[env]
 		if p.version != nil {
 			continue
 		}
-		version, err := r.pinnable(ctx, p.Pin)
-		if err != nil {
-			failed = append(failed, fmt.Errorf("pin of %s at %s: %w", env, p.Commit.Short(), err))
-			continue
+		var err error
+		if p.version, err = r.pinnable(ctx, p.Pin); err != nil {
+			r.o.Slog.Error("what is pinned cannot be served yet", "component", "apply", "env", env, "commit", p.Commit.Short(), "err", err)
 		}
-		p.version = version
 	}
-	return errors.Join(failed...)
 }
 
 // served is what the environments serve after a position: the newest valid version of each, but for those that are pinned.

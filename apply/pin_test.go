@@ -146,3 +146,66 @@ func TestAPinExpiresOnward(t *testing.T) {
 		<-done
 	})
 }
+
+// What is pinned is served whatever the manifest says by now, and does not hold up the other environments.
+func TestAPinOutlivesTighterBounds(t *testing.T) {
+	h, log := newHistory(), newLog()
+	first := h.commit(repo("x: 1\n", "config/b.yaml", "y: 1\n"))
+	tight := repo("x: 2\n")
+	tight["trunkline.yaml"] = both + "bounds: {files: 1}\napply: together\n"
+	second := h.commit(tight, first)
+	p := start(t, h, log)
+	p.see(first)
+	p.pin(first, pin("prod"))
+	p.see(second)
+	again := start(t, h, log)
+	want := map[string]string{"prod": `{"a":{"x":1},"b":{"y":1}}`, "staging": `{"a":{"x":2}}`}
+	again.expect(want)
+	tight["config/a.yaml"] = "x: 3\n"
+	again.see(h.commit(tight, second))
+	want["staging"] = `{"a":{"x":3}}`
+	again.expect(want)
+}
+
+// One pin after the other flees from the newest version that was live among them.
+func TestAPinFleesFromTheNewest(t *testing.T) {
+	h, log := newHistory(), newLog()
+	first := h.commit(repo("x: 1\n"))
+	bad := h.commit(repo("x: 2\n"), first)
+	worse := h.commit(repo("x: 3\n"), bad)
+	p := start(t, h, log)
+	p.see(first, bad)
+	p.pin(first, pin("prod"))
+	p.see(worse)
+	p.pin(worse, pin("prod")) // tried
+	if made := p.pin(first, pin("prod")); made.From != worse {
+		t.Errorf("fled from %s", made.From.Short())
+	}
+	if _, err := p.rec.Unpin(context.Background(), off("prod", false)); !errors.Is(err, apply.ErrFledFrom) {
+		t.Errorf("unpinned back into what was fled from: %v", err)
+	}
+}
+
+// A log that does not answer holds up neither pins nor commits for long, and what it takes later is taken back.
+func TestAPinThatIsRecordedTooLate(t *testing.T) {
+	h, log := newHistory(), newLog()
+	first := h.commit(repo("x: 1\n"))
+	second := h.commit(repo("x: 2\n"), first)
+	p := start(t, h, log)
+	p.see(first, second)
+	log.late = true
+	if _, err := p.rec.Pin(context.Background(), first.String(), pin("prod")); err == nil {
+		t.Error("pinned")
+	}
+	log.late = false
+	p.expect(served2("2", "2"))
+	start(t, h, log).expect(served2("2", "2"))
+	p.pin(first, pin("prod"))
+	log.late = true
+	if _, err := p.rec.Unpin(context.Background(), off("prod", true)); err == nil {
+		t.Error("unpinned")
+	}
+	log.late = false
+	p.expect(served2("1", "2"))
+	start(t, h, log).expect(served2("1", "2"))
+}

@@ -122,8 +122,8 @@ func (r *Reconciler) start(ctx context.Context) error {
 	}
 	p, err := r.restore(ctx, r.memory.last)
 	r.tip = p // beside which pins are compiled
-	err = errors.Join(err, r.restorePins(ctx))
 	r.incomplete = err != nil
+	r.restorePins(ctx)
 	if problems, refused := r.refusals(ctx, p); refused == nil {
 		r.problems = problems
 	}

@@ -71,7 +71,7 @@ func (r *Record) shorten(keep int) {
 		short.CoAuthors = c.CoAuthors[:min(len(c.CoAuthors), keep)]
 		short.Merged = c.Merged[:min(len(c.Merged), keep)]
 		short.Parents = c.Parents[:min(len(c.Parents), max(keep, 1))]
-		short.Subject, short.Message = clip(c.Subject), clip(c.Message)
+		short.Subject, short.Message, short.Waiting = clip(c.Subject), clip(c.Message), clip(c.Waiting)
 		r.CommitRecord = &short
 	}
 	if w := r.Rewrite; w != nil {

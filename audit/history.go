@@ -175,7 +175,7 @@ func (h *history) finish(name string, end time.Time) (ahead int) {
 		}
 		h.count(v)
 		switch lead := v.at.Sub(v.committed); {
-		case !v.timed || v.first: // where judging begins, nothing is being changed
+		case !v.timed || v.first || v.committed.IsZero(): // where judging begins, nothing is being changed
 		case lead < 0:
 			ahead++
 		default:

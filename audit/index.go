@@ -19,6 +19,8 @@ import (
 //
 // It never asks the bus, and nothing else is locked while it is.
 type index struct {
+	keep int // it holds so many rows, and up to an eighth more
+
 	mu     sync.RWMutex
 	from   uint64 // the sequence it begins with; whatever is older has to be read
 	last   uint64 // the newest record it has seen
@@ -43,8 +45,8 @@ type row struct {
 	verdict     uint8
 }
 
-func newIndex() *index {
-	return &index{newest: map[gitsync.Hash]uint64{}, environments: newTable(), kinds: newTable(), crews: newTable()}
+func newIndex(keep int) *index {
+	return &index{keep: keep, newest: map[gitsync.Hash]uint64{}, environments: newTable(), kinds: newTable(), crews: newTable()}
 }
 
 // begin tells where the index begins.
@@ -84,8 +86,8 @@ func (x *index) put(sequence uint64, r *Record) {
 	if r.Kind == KindCommit {
 		x.newest[r.Commit] = sequence
 	}
-	if len(x.rows) > maxIndexed {
-		x.drop(len(x.rows) - maxReplayed)
+	if len(x.rows) > x.keep+x.keep/8 {
+		x.drop(len(x.rows) - x.keep)
 	}
 }
 

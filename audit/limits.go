@@ -15,8 +15,7 @@ const (
 
 	maxStoreBytes = 10 << 30 // when it is full the log refuses more, and says so; nothing is dropped
 	trimRoom      = 1 << 20  // beyond it, while a full log is trimmed: for the checkpoint and the record that is being tried
-	maxReplayed   = 128_000  // records read at start: of as many commits as are remembered, in as many environments as there may be
-	maxIndexed    = 144_000  // newest records that the index holds; beyond it drops all but as many as are read at start
+	maxReplayed   = 128_000  // records read at start, and held by the index: as many commits as are remembered, in as many environments as there may be
 	maxCrewBytes  = 8 << 20  // of the names in the index
 	maxProblems   = 100      // kept in a record that has to be shortened, to begin with
 	maxText       = 4096     // of a commit's message in a record, in bytes

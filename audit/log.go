@@ -40,6 +40,7 @@ type Log struct {
 	stream jetstream.Stream
 	slog   *slog.Logger
 
+	replayed   uint64 // newest records that a start reads
 	remembered []apply.Remembered
 	settings   map[string]string
 	index      *index
@@ -67,6 +68,10 @@ type queued struct {
 
 // Open makes or opens the log on the bus, and reads its newest records.
 func Open(ctx context.Context, js jetstream.JetStream, log *slog.Logger) (*Log, error) {
+	return open(ctx, js, log, maxReplayed)
+}
+
+func open(ctx context.Context, js jetstream.JetStream, log *slog.Logger, replayed uint64) (*Log, error) {
 	stream, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: streamName, Subjects: []string{subjects + ".>"}, Storage: jetstream.FileStorage, MaxMsgSize: MaxRecordBytes + 4096,
 		MaxBytes: maxStoreBytes, Discard: jetstream.DiscardNew, DenyDelete: true, AllowDirect: true,
@@ -75,7 +80,7 @@ func Open(ctx context.Context, js jetstream.JetStream, log *slog.Logger) (*Log, 
 		return nil, fmt.Errorf("open the audit log: %w", err)
 	}
 	l := &Log{
-		js: js, stream: stream, slog: log.With("component", "audit"), index: newIndex(), trimming: make(chan struct{}, 1),
+		js: js, stream: stream, slog: log.With("component", "audit"), replayed: replayed, index: newIndex(int(replayed)), trimming: make(chan struct{}, 1),
 		arrived: make(chan struct{}, 1), urgent: make(chan struct{}, 1), grown: make(chan struct{}),
 	}
 	l.trimming <- struct{}{}

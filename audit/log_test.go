@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/apply/compile"
@@ -227,6 +229,25 @@ func TestLargeRecordsAreShortened(t *testing.T) {
 	}
 }
 
+// A commit may claim any time; its record is written all the same.
+func TestTimesThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	b := openBus(t, t.TempDir())
+	log, _ := b.running()
+	for n, when := range []time.Time{epoch.In(time.FixedZone("", 99*3600)), time.Unix(1<<40, 0), time.Unix(-1<<40, 0), epoch.In(time.FixedZone("", -90*60))} {
+		d := decided(byte(n+1), "prod")
+		d.Commit.Committer.When = when
+		record(t, log, []apply.Decision{d}, nil)
+	}
+	var got []string
+	for _, r := range b.records() {
+		got = append(got, r.Committed.Format(time.RFC3339))
+	}
+	if diff := cmp.Diff([]string{"2026-01-01T09:00:00Z", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "2026-01-01T07:30:00-01:30"}, got); diff != "" {
+		t.Errorf("committed (-want +got):\n%s", diff)
+	}
+}
+
 // A record holds what a decision does, and no value is among it: digests stand for them.
 func TestARecordTellsTheDecision(t *testing.T) {
 	t.Parallel()
@@ -248,4 +269,102 @@ func TestARecordTellsTheDecision(t *testing.T) {
 	if diff := cmp.Diff(want, string(text)); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}
+}
+
+// A record whose acknowledgement is lost is stored once, and so is one that arrives when it has long been sent again.
+func TestAcknowledgementsThatAreLost(t *testing.T) {
+	t.Parallel()
+	b := openBus(t, t.TempDir())
+	lossy := &lossyBus{JetStream: b.js}
+	log, err := audit.Open(t.Context(), lossy, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := run(t, log)
+	var want []string
+	for n := byte(1); n <= 12; n++ {
+		record(t, log, twice(n), nil)
+		want = append(want, fmt.Sprintf("%02x prod", n), fmt.Sprintf("%02x staging", n))
+	}
+	stop()
+	expectStored(t, b, want...)
+	whole(t, log, 24)
+	if lossy.lost == 0 || lossy.late == 0 {
+		t.Errorf("%d acknowledgements lost, %d records late", lossy.lost, lossy.late)
+	}
+}
+
+// lossyBus loses what is published every few times, or its acknowledgement, or lets it arrive later.
+type lossyBus struct {
+	jetstream.JetStream
+	calls, lost, late int
+	held              func()
+}
+
+func (l *lossyBus) PublishMsg(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	publish := func() (*jetstream.PubAck, error) {
+		return l.JetStream.PublishMsg(ctx, &nats.Msg{Subject: m.Subject, Data: m.Data}, opts...)
+	}
+	switch l.calls++; l.calls % 7 {
+	case 2:
+		_, _ = publish()
+		l.lost++
+		return nil, context.DeadlineExceeded
+	case 4:
+		ctx = context.WithoutCancel(ctx)
+		l.held = func() { _, _ = publish() }
+		return nil, context.DeadlineExceeded
+	}
+	ack, err := publish()
+	if l.held != nil {
+		l.held()
+		l.held, l.late = nil, l.late+1
+	}
+	return ack, err
+}
+
+// A start reads so many records, and of older ones those that count however old they are.
+func TestALogThatIsLongerThanAStartReads(t *testing.T) {
+	t.Parallel()
+	b := openBus(t, t.TempDir())
+	log, stop := b.running()
+	settings(t, log, "30s")
+	accept(t, log, 7)
+	prod := pin(t, log, "prod", 9)
+	unpin(t, log, pin(t, log, "staging", 9))
+	for n := byte(1); n <= 20; n++ {
+		record(t, log, twice(n), nil)
+	}
+	stop()
+	log, err := audit.OpenWith(t.Context(), b.js, quiet, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, log)
+	staging := *prod
+	staging.Environment = "staging"
+	off := staging
+	off.Reason, off.At = "out", epoch.Add(time.Minute)
+	remembered := log.Remembered()
+	want := []apply.Remembered{{Commit: hash(7), Accepted: true}, {Pin: prod}, {Pin: &staging}, {Pin: &off, Unpinned: true}}
+	if diff := cmp.Diff(want, remembered[:4]); diff != "" || len(remembered) != 12 || remembered[4].Commit != hash(17) {
+		t.Errorf("%d remembered (-want +got):\n%s", len(remembered), diff)
+	}
+	if got := log.LastSettings()["poll"]; got != "30s" {
+		t.Errorf("settings %s", got)
+	}
+	for n := byte(21); n <= 40; n++ { // the index drops what is old
+		record(t, log, twice(n), nil)
+	}
+	for _, q := range []audit.Query{{Environment: "prod"}, {Environment: "prod", Oldest: true}} {
+		if a := query(t, log, q); len(a.Entries) != 41 || a.Truncated {
+			t.Errorf("%d entries, truncated %t", len(a.Entries), a.Truncated)
+		}
+	}
+	expectVersions(t, log, hash(3), 3, "02 prod staging; 01 prod staging", false)
+	expectVersions(t, log, hash(39), 1, "26 prod staging", true)
+	if r := report(t, log, epoch, epoch.Add(time.Hour)); r.Records != 84 || r.Environments[0].Deployments != 40 {
+		t.Errorf("%d records, %+v", r.Records, r.Environments[0])
+	}
+	whole(t, log, 85)
 }

@@ -61,6 +61,8 @@ func (q *Query) check() error {
 		return fmt.Errorf("%w: an author has at most %d bytes and no control characters", ErrQuery, maxPatternBytes)
 	case len(q.Commit) > maxCommitDigits || strings.Trim(q.Commit, "0123456789abcdef") != "":
 		return fmt.Errorf("%w: a commit is up to %d hexadecimal digits in small letters", ErrQuery, maxCommitDigits)
+	case q.Verdict != "" && verdictID(q.Verdict) == unknown:
+		return fmt.Errorf("%w: a verdict is %s, %s or %s", ErrQuery, apply.Valid, apply.Rejected, apply.Pending)
 	case len(q.Kinds) > maxKindsAsked:
 		return fmt.Errorf("%w: it names more than %d kinds", ErrQuery, maxKindsAsked)
 	case q.Limit < 0 || q.Limit > MaxEntries:

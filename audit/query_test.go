@@ -146,6 +146,7 @@ func TestQueriesThatCannotBeAsked(t *testing.T) {
 		{Commit: "ABC"},
 		{Commit: strings.Repeat("0", 41)},
 		{Kinds: make([]audit.Kind, 100)},
+		{Verdict: "tidal"},
 		{Limit: -1},
 		{Limit: audit.MaxEntries + 1},
 		{Since: epoch, Until: epoch},

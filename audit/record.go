@@ -145,7 +145,7 @@ func commitRecord(d apply.Decision) *Record {
 	r := &CommitRecord{
 		Environment: d.Environment, Commit: d.Commit.Hash, Parent: optional(d.Parent), Parents: d.Commit.Parents, Tree: d.Tree,
 		Author: person(d.Commit.Author), Committer: person(d.Commit.Committer), CoAuthors: persons(d.Commit.CoAuthors),
-		Merged: persons(d.Commit.Merged), Committed: d.Commit.Committer.When, Subject: d.Commit.Subject,
+		Merged: persons(d.Commit.Merged), Committed: tellable(d.Commit.Committer.When), Subject: d.Commit.Subject,
 		Due: d.Due, Verdict: d.Verdict, Retired: d.Retired, Outcome: d.Outcome, Baseline: optional(d.Baseline), RollbackOf: optional(d.RollbackOf), Checksum: d.Checksum,
 		Problems: d.Problems, ProblemsTotal: len(d.Problems) + d.Omitted, Changes: d.Changes, ChangesTotal: len(d.Changes) + d.ChangesOmitted,
 		Reconstructed: d.Reconstructed, ClaimedAuthors: true, Waiting: d.Waiting, Accepted: optional(d.Accepted),
@@ -160,6 +160,16 @@ func commitRecord(d apply.Decision) *Record {
 		Version: 1, Kind: KindCommit, At: d.At, CommitRecord: r,
 		Truncated: d.Omitted > 0 || d.ChangesOmitted > 0,
 	}
+}
+
+// tellable is a time as it can be written: a commit may claim any zone and any year.
+func tellable(t time.Time) time.Time {
+	for _, t := range []time.Time{t, t.UTC()} {
+		if _, err := t.MarshalJSON(); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
 }
 
 func rewriteRecord(w *apply.Rewrite, after uint64) *Record {

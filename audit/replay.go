@@ -25,8 +25,8 @@ func (l *Log) replay(ctx context.Context) error {
 	}
 	l.settings, l.remembered = kept.settings, kept.remembered()
 	from, to := info.State.FirstSeq, info.State.LastSeq
-	if to-from >= maxReplayed {
-		from = to - maxReplayed + 1
+	if to-from >= l.replayed {
+		from = to - l.replayed + 1
 		if err := l.replayOlder(ctx, from-1); err != nil {
 			return err
 		}

@@ -12,13 +12,17 @@ import (
 type search struct {
 	q           *Query
 	index       *index
+	sieve       *sieve
 	first, last uint64
 	at          uint64 // the sequence it went through last, in the order of the query; not in it at the beginning
 	done        bool   // there are no more
 }
 
+// newSearch begins a search. The index has seen all records up to the last.
 func newSearch(q *Query, x *index, first, last uint64) *search {
-	s := &search{q: q, index: x, first: max(first, 1), last: last}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	s := &search{q: q, index: x, sieve: x.sieve(q), first: max(first, 1), last: last}
 	switch {
 	case q.Oldest:
 		s.at = max(q.After, s.first-1)
@@ -46,10 +50,9 @@ func (s *search) up(n int) []uint64 {
 	for ; at < s.index.from && at <= s.last && len(found) < n; at++ {
 		found = append(found, at)
 	}
-	sieve := s.index.sieve(s.q)
 	i, _ := slices.BinarySearchFunc(s.index.rows, at, compareRow)
 	for ; i < len(s.index.rows) && len(found) < n; i++ {
-		if r := &s.index.rows[i]; r.sequence <= s.last && sieve.passes(r) {
+		if r := &s.index.rows[i]; r.sequence <= s.last && s.sieve.passes(r) {
 			found = append(found, r.sequence)
 		}
 	}
@@ -59,10 +62,9 @@ func (s *search) up(n int) []uint64 {
 
 func (s *search) down(n int) []uint64 {
 	var found []uint64
-	sieve := s.index.sieve(s.q)
 	i, _ := slices.BinarySearchFunc(s.index.rows, s.at, compareRow)
 	for i--; i >= 0 && len(found) < n; i-- {
-		if r := &s.index.rows[i]; r.sequence <= s.last && sieve.passes(r) {
+		if r := &s.index.rows[i]; r.sequence <= s.last && s.sieve.passes(r) {
 			found = append(found, r.sequence)
 		}
 	}

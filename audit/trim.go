@@ -48,9 +48,9 @@ var ErrNeeded = errors.New("a start needs these records")
 // Trim removes the oldest records. Before that it verifies the chain, and writes a checkpoint, which names them and is chained like any
 // record; Run must be running. It returns nil when nothing is older than what is to be kept.
 //
-// The newest settings, acceptances of operators and pins that stand go on in the checkpoint. The verdicts on the newest commits, as many as are
-// remembered ([apply.MaxRemembered]), cannot be trimmed: ErrNeeded. A log whose chain is broken cannot be trimmed either, so that no
-// trimming hides a break: the error is a *[Break]. When ctx ends too early, nothing was removed; the checkpoint may be there all the same.
+// The newest settings, acceptances of operators and pins that stand go on in the checkpoint. The verdicts on the newest commits, as
+// many as are remembered ([apply.MaxRemembered]), cannot be trimmed: ErrNeeded. A log whose chain is broken cannot be trimmed either,
+// so that no trimming hides a break: the error is a *[Break]. After another error the checkpoint may be there with nothing removed.
 func (l *Log) Trim(ctx context.Context, t Trimming) (*Checkpoint, error) {
 	select {
 	case <-l.trimming:
@@ -111,7 +111,7 @@ func (l *Log) checkpoint(ctx context.Context, t Trimming) (*Checkpoint, error) {
 			break
 		}
 		if m.sequence >= needed {
-			return nil, fmt.Errorf("%w: nothing from record %d on can be trimmed: they are the verdicts on the newest %d commits", ErrNeeded, needed, apply.MaxRemembered)
+			return nil, fmt.Errorf("%w: from record %d on there are verdicts on the newest %d commits; keep %d records or more", ErrNeeded, needed, apply.MaxRemembered, last-needed+1)
 		}
 		if b := s.take(m); b != nil {
 			return nil, fmt.Errorf("trim the audit log: %w", b)

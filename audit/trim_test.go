@@ -227,7 +227,8 @@ func TestAFullLog(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	kinds := briefly(b.records())
-	if last := kinds[len(kinds)-2:]; !slices.Equal(last, []string{"09 prod", "09 staging"}) {
+	last := slices.DeleteFunc(kinds[len(kinds)-3:], func(kind string) bool { return kind == "checkpoint" }) // a record under way may be before it
+	if !slices.Equal(last, []string{"09 prod", "09 staging"}) {
 		t.Errorf("stored last %v", last)
 	}
 	stop()

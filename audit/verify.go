@@ -91,7 +91,7 @@ func (l *Log) verify(ctx context.Context, published []Head) (*Verification, erro
 		return nil, err
 	}
 	if v.begins(); v.Break == nil {
-		if err := v.walk(ctx, l, r); err != nil {
+		if err := v.walk(ctx, l); err != nil {
 			return nil, err
 		}
 	}
@@ -147,7 +147,7 @@ func (v *verifier) begins() {
 }
 
 // walk checks each record against the one before it.
-func (v *verifier) walk(ctx context.Context, l *Log, r *reader) error {
+func (v *verifier) walk(ctx context.Context, l *Log) error {
 	for m, err := range l.walk(ctx, v.First, v.last) {
 		if err != nil {
 			return err
@@ -181,7 +181,7 @@ func (v *verifier) check(m message) *Break {
 	}
 	for len(v.published) > 0 && v.published[0].Sequence <= m.sequence {
 		head := v.published[0]
-		if head.Sequence == m.sequence && head.SHA256 != v.walker.hash {
+		if head.Sequence == m.sequence && !strings.EqualFold(head.SHA256, v.walker.hash) {
 			return m.breaks(BreakPublished, "sha256 "+head.SHA256, "sha256 "+v.walker.hash)
 		}
 		if head.Sequence < m.sequence {
@@ -200,7 +200,7 @@ func (v *verifier) beforeFirst(head Head) *Break {
 		if c.UpTo != head.Sequence {
 			continue
 		}
-		if c.SHA256 != head.SHA256 {
+		if !strings.EqualFold(c.SHA256, head.SHA256) {
 			return &Break{Break: BreakPublished, Sequence: head.Sequence, Expected: "sha256 " + head.SHA256, Found: "sha256 " + c.SHA256 + " in the checkpoint"}
 		}
 		return nil

@@ -43,9 +43,12 @@ func (l *Log) Versions(ctx context.Context, before gitsync.Hash, limit int) (ver
 		if err != nil {
 			return nil, false, err
 		}
-		if !list.take(m.decode(), m.sequence) {
+		if !list.take(ctx, m.decode(), m.sequence) {
 			break
 		}
+	}
+	if list.err != nil {
+		return nil, false, list.err
 	}
 	for i := range list.versions {
 		if err := l.complete(ctx, &list.versions[i]); err != nil {
@@ -64,6 +67,7 @@ type listing struct {
 	waiting  []*Record // not stored yet, oldest first
 	versions []Version
 	more     bool
+	err      error
 }
 
 // place is where the records to be listed begin, once those that wait are listed; these are newer than all that are stored.
@@ -72,7 +76,7 @@ func (s *listing) place(ctx context.Context, last uint64) (uint64, error) {
 		return s.log.judged(ctx, s.before)
 	}
 	for _, r := range slices.Backward(s.waiting) {
-		if !s.take(r, 0) {
+		if !s.take(ctx, r, 0) {
 			return 0, nil
 		}
 	}
@@ -84,7 +88,7 @@ func (s *listing) waits(commit gitsync.Hash) bool {
 }
 
 // take adds a record, whose sequence is 0 while it waits, and tells whether more are wanted.
-func (s *listing) take(r *Record, sequence uint64) bool {
+func (s *listing) take(ctx context.Context, r *Record, sequence uint64) bool {
 	if r.Kind != KindCommit {
 		return true
 	}
@@ -94,8 +98,8 @@ func (s *listing) take(r *Record, sequence uint64) bool {
 	}
 	i := slices.IndexFunc(s.versions, func(v Version) bool { return v.Commit == r.Commit })
 	if i < 0 {
-		if s.listedBefore(r.Commit, sequence) {
-			return true
+		if s.listedBefore(ctx, r.Commit, sequence) {
+			return s.err == nil
 		}
 		if len(s.versions) == s.limit {
 			s.more = true
@@ -108,8 +112,16 @@ func (s *listing) take(r *Record, sequence uint64) bool {
 }
 
 // listedBefore tells whether a newer verdict on the commit has its place before this listing begins.
-func (s *listing) listedBefore(commit gitsync.Hash, sequence uint64) bool {
-	return !s.before.IsZero() && sequence > 0 && (s.log.index.judged(commit) > sequence || s.waits(commit))
+func (s *listing) listedBefore(ctx context.Context, commit gitsync.Hash, sequence uint64) bool {
+	if s.before.IsZero() || sequence == 0 {
+		return false
+	}
+	if s.waits(commit) {
+		return true
+	}
+	newest, err := s.log.judged(ctx, commit)
+	s.err = err
+	return newest > sequence || err != nil
 }
 
 // add puts an older record among those of the version. What counts of an environment is its newest one. One that waits may be stored

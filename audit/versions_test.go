@@ -158,3 +158,53 @@ func TestVersionsThatWerePending(t *testing.T) {
 		t.Errorf("the acceptance is not remembered: %+v", again)
 	}
 }
+
+// A version has one place in the listing, that of its newest verdict, whatever page it is on.
+func TestPagesOfVersionsThatWereJudgedAgain(t *testing.T) {
+	t.Parallel()
+	b := openBus(t, t.TempDir())
+	log, stop := b.running()
+	refused, waits := decided(1, "prod"), decided(2, "prod")
+	refused.Verdict, waits.Verdict = apply.Rejected, apply.Pending
+	record(t, log, []apply.Decision{refused, decided(1, "staging")}, nil)
+	record(t, log, []apply.Decision{decided(2, "staging"), waits}, nil)
+	record(t, log, twice(3), nil)
+	record(t, log, []apply.Decision{decided(2, "prod")}, nil)
+	record(t, log, twice(4), nil)
+	accepted := decided(1, "prod")
+	accepted.Accepted = hash(1)
+	record(t, log, []apply.Decision{accepted}, nil)
+	pages := func() {
+		t.Helper()
+		for limit := 1; limit <= 5; limit++ {
+			var all []string
+			var before gitsync.Hash
+			for more := true; more && len(all) < 10; {
+				var page []audit.Version
+				var err error
+				if page, more, err = log.Versions(t.Context(), before, limit); err != nil {
+					t.Fatal(err)
+				}
+				for _, v := range page {
+					all, before = append(all, fmt.Sprint(v.Commit.Short()[:2], len(v.Records), v.Records[0].Verdict)), v.Commit
+				}
+			}
+			if diff := cmp.Diff([]string{"012valid", "042valid", "022valid", "032valid"}, all); diff != "" {
+				t.Errorf("%d at a time (-want +got):\n%s", limit, diff)
+			}
+		}
+	}
+	pages()
+	log.ForgetIndex(10)
+	pages()
+
+	// What waits for the log has its place before all others, and nowhere else.
+	stop()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	again := decided(3, "prod")
+	again.Accepted = hash(3)
+	_ = log.Record(ended, apply.Events{Decisions: []apply.Decision{again}})
+	expectVersions(t, log, gitsync.Hash{}, 1, "03 prod staging", true)
+	expectVersions(t, log, hash(3), 3, "01 prod staging; 04 prod staging; 02 prod staging", false)
+}

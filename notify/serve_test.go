@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -47,10 +48,11 @@ type counts struct {
 	late      []time.Duration // delays that were told
 	answered  map[string]int
 	ended     map[string]int
+	refused   map[string]int
 }
 
 func newCounts() *counts {
-	c := &counts{delivered: map[string]int{}, answered: map[string]int{}, ended: map[string]int{}}
+	c := &counts{delivered: map[string]int{}, answered: map[string]int{}, ended: map[string]int{}, refused: map[string]int{}}
 	c.changed.L = &c.mu
 	return c
 }
@@ -114,12 +116,13 @@ func guarded(h http.Handler) http.Handler { return access.NewGuard(access.GuardO
 
 func open(live *notifytest.Live, secure bool, change func(*notify.Limits)) *server {
 	s := &server{counts: newCounts(), live: live, done: make(chan error, 1)}
-	o := notify.Options{Live: live, Observe: s.observer()}
+	guard := access.NewGuard(access.GuardOptions{Observe: func(reason string) { s.change(func() { s.refused[reason]++ }) }})
+	o := notify.Options{Live: live, Guard: guard, Observe: s.observer()}
 	if change == nil {
 		change = func(l *notify.Limits) {}
 	}
 	s.hub = notify.NewLimited(o, change)
-	s.Server = httptest.NewUnstartedServer(guarded(s.hub))
+	s.Server = httptest.NewUnstartedServer(guard.Wrap(s.hub))
 	s.Listener = notify.Listen(s.Listener)
 	if secure {
 		s.StartTLS()
@@ -198,6 +201,20 @@ func (s *server) connect(t tb, receiveBuffer int) *peer {
 		t.Errorf("subprotocol %q", ws.Subprotocol())
 	}
 	return &peer{Conn: ws, t: t}
+}
+
+// turnsAway wants who connects to be told to come back, and that to be counted.
+func (s *server) turnsAway(t tb, reason string) {
+	t.Helper()
+	_, answer, err := dialer(0).Dial(s.endpoint(), nil)
+	if err == nil || answer == nil {
+		t.Fatalf("dial: %v %v", err, answer)
+	}
+	body, _ := io.ReadAll(answer.Body)
+	if answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") != "10" || !strings.Contains(string(body), `"code":"`+reason+`"`) {
+		t.Errorf("%s %v %s", answer.Status, answer.Header, body)
+	}
+	s.wait(t, "the count", func() bool { return s.refused[reason] > 0 })
 }
 
 // hello connects and greets.

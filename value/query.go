@@ -44,6 +44,9 @@ type QueryMatch struct {
 // ErrQueryWork is the error of a query that takes more than its budget at one single value.
 var ErrQueryWork = errors.New("the query takes too much work")
 
+// Pattern says which values are looked at.
+func (q *Query) Pattern() Pattern { return q.pattern }
+
 // Run answers the query from a tree. What stands behind a redacted value changes neither what matches nor where an answer ends:
 // see [ParseQuery]. The only error is [ErrQueryWork].
 func (q *Query) Run(root *Value, b QueryBudget) (QueryAnswer, error) {

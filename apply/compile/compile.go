@@ -33,6 +33,13 @@ type Snapshot struct {
 // Sum is the checksum of what is delivered; sensitive values count by their keyed fingerprints.
 func (s *Snapshot) Sum() value.Sum { return s.Delivered.Sum() }
 
+// MarkedBy is the snapshot with what another calls sensitive called so, too, for the redaction of what is judged by it.
+func (s *Snapshot) MarkedBy(other *Snapshot) *Snapshot {
+	marked := *s
+	marked.marks = slices.Concat(s.marks, other.marks)
+	return &marked
+}
+
 // Sensitive tells whether this tree itself marks the value at a path as sensitive.
 func (s *Snapshot) Sensitive(path value.Path) bool { return covered(s.marks, path) }
 
@@ -57,6 +64,8 @@ type Against struct {
 	Comply func(env string, rules []CommitRules) ([]Problem, error)
 	// Validators are asked last.
 	Validators []Validator
+	// Waiting are the environments in which an earlier commit is pending. Those that go live together with them wait, too.
+	Waiting map[string]bool
 }
 
 // AllSettled is for a tree that was judged before, in all environments.
@@ -255,9 +264,14 @@ func (r *run) tree() {
 
 // bounds holds the tree to the bounds of its own manifest and of its baselines', which it can only tighten.
 func (r *run) bounds() {
-	most := r.own.Bounds
-	for _, base := range r.baselines {
-		most = most.tightest(base.Manifest.Bounds)
+	most := serverBounds // which hold for what was judged before, too
+	if len(r.open()) > 0 {
+		most = r.own.Bounds
+	}
+	for env, base := range r.baselines {
+		if !r.against.settled(env) {
+			most = most.tightest(base.Manifest.Bounds)
+		}
 	}
 	files, bytes := int64(0), int64(0)
 	r.eachFolder(func(f *folder) {
@@ -397,7 +411,7 @@ func (r *run) applyCommitRules() error {
 func (r *run) removal() {
 	for _, env := range slices.Sorted(maps.Keys(r.baselines)) {
 		base := r.baselines[env]
-		if r.found.failedBefore(env, StageMerge) {
+		if r.found.failedBefore(env, StageMerge) || r.against.settled(env) {
 			continue
 		}
 		if _, exists := r.own.Environments[env]; !exists {
@@ -433,7 +447,8 @@ func (r *run) together() {
 		return
 	}
 	broken := slices.Sorted(maps.Keys(r.found.failed))
-	for _, env := range slices.DeleteFunc(slices.Clone(r.all), r.failed) {
+	free := func(env string) bool { return r.failed(env) || r.against.settled(env) }
+	for _, env := range slices.DeleteFunc(slices.Clone(r.all), free) {
 		r.found.add(Problem{
 			Stage: StageCommit, Environments: []string{env}, File: ManifestFile, Rule: "applyTogether",
 			Message: "another environment is rejected, and the manifest says apply: together",

@@ -147,3 +147,21 @@ func TestReadDirectoryWhileAFileGoes(t *testing.T) {
 		t.Errorf("a file that is gone: %v", err)
 	}
 }
+
+// A folder that becomes another part stands elsewhere, whatever was kept of it.
+func TestAFolderThatBecomesAnotherPart(t *testing.T) {
+	files := map[string]string{"trunkline.yaml": "version: 1\ndirectories: {environments: x, config: c}\n", "x/prod/a.yaml": "k: 1\n", "c/b.yaml": "y: 1\n"}
+	c := compile.New(nil)
+	for i, manifest := range []string{files["trunkline.yaml"], "version: 1\ndirectories: {config: x}\n"} {
+		files["trunkline.yaml"] = manifest
+		source := newStore()
+		result := compileTree(t, c, source, source.put(files), nil)
+		env, want := "prod", `{"a":{"k":1},"b":{"y":1}}`
+		if i == 1 {
+			env, want = "default", `{"prod":{"a":{"k":1}}}`
+		}
+		if s := result.Snapshots[env]; s == nil || s.Values.String() != want {
+			t.Errorf("%d: %v", i, result.Problems)
+		}
+	}
+}

@@ -32,6 +32,7 @@ type folderKey struct {
 	path  string
 	hash  Hash
 	globs string // of the files in it that are not read
+	mount string // where its files stand: the same folder may become another part
 }
 
 // each goes through the files of a folder and of those below it.
@@ -204,7 +205,7 @@ func collision(path, name string, folded map[string]string) (Problem, bool) {
 
 // folder reads a directory, or takes it from an earlier commit.
 func (r *reader) folder(path string, mount value.Path, hash Hash) (*folder, error) {
-	key := folderKey{path, hash, r.globs}
+	key := folderKey{path, hash, r.globs, mount.String()}
 	if f, ok := r.folders.get(key); ok {
 		r.keep(f)
 		return f, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/trunkline/trunkline/value"
@@ -37,7 +38,15 @@ type Candidate struct {
 // error, the verdict is pending.
 func (r *run) askValidators() error {
 	open := r.open()
-	if len(r.against.Validators) == 0 || r.joint() && len(r.found.failed) > 0 {
+	if r.joint() && len(r.found.failed) > 0 {
+		return nil
+	}
+	r.pending = map[string]string{}
+	if r.joint() && len(r.against.Waiting) > 0 {
+		r.waitFor(slices.Sorted(maps.Keys(r.against.Waiting))[0])
+		return nil
+	}
+	if len(r.against.Validators) == 0 {
 		return nil
 	}
 	type answer struct {
@@ -61,7 +70,6 @@ func (r *run) askValidators() error {
 	if err := r.ctx.Err(); err != nil {
 		return err
 	}
-	r.pending = map[string]string{}
 	for i, a := range answers {
 		env, v := open[i/len(validators)], validators[i%len(validators)]
 		if a.err != nil {
@@ -105,14 +113,18 @@ func (r *run) validatorProblem(p Problem, v Validator, env string) Problem {
 func (r *run) settle() {
 	r.together()
 	maps.DeleteFunc(r.pending, func(env string, _ string) bool { return r.failed(env) })
-	if r.joint() {
-		for env := range maps.Clone(r.pending) {
-			for _, other := range r.open() {
-				if r.pending[other] == "" {
-					r.pending[other] = fmt.Sprintf("it goes live together with %s, which is pending", env)
-				}
-			}
-		}
+	if r.joint() && len(r.pending) > 0 {
+		r.waitFor(slices.Sorted(maps.Keys(r.pending))[0])
 	}
 	maps.DeleteFunc(r.results, func(env string, _ *Snapshot) bool { return r.failed(env) || r.pending[env] != "" })
+}
+
+// waitFor makes all open environments wait for one that is pending.
+func (r *run) waitFor(env string) {
+	for _, other := range r.open() {
+		if r.pending[other] == "" {
+			r.pending[other] = fmt.Sprintf("it goes live together with %s, which is pending", env)
+		}
+		delete(r.results, other)
+	}
 }

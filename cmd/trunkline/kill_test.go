@@ -32,9 +32,14 @@ type child struct {
 
 func startChild(t *testing.T, remote *gittest.Remote, data string, args ...string) *child {
 	t.Helper()
-	cmd := exec.Command("trunkline", append([]string{
+	return follow(t, exec.Command("trunkline", append([]string{
 		"serve", "--repo", remote.URL(), "--data", data, "--listen", "127.0.0.1:0", "--poll", "1s",
-	}, args...)...)
+	}, args...)...))
+}
+
+// follow starts a command that becomes a server.
+func follow(t *testing.T, cmd *exec.Cmd) *child {
+	t.Helper()
 	talk, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
