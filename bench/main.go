@@ -52,7 +52,7 @@ func main() {
 		serveBare(os.Args[2])
 		return
 	}
-	only := flag.String("only", "", "measure only what contains this text: push, change, start, read, http, memory, hostile, dev")
+	only := flag.String("only", "", "measure only what contains this text: push, change, start, read, http, memory, credentials, sessions, hostile, dev")
 	pushes := flag.Int("pushes", 50, "how many pushes are timed")
 	flag.Parse()
 	if flag.NArg() != 1 {
@@ -88,6 +88,8 @@ func run(ctx context.Context, program, only string, pushes int) error {
 		{"hostile", s.hostileCommits},
 		{"push start memory", func(ctx context.Context) error { return s.largeRepo(ctx, pushes) }},
 		{"http memory", s.smallRepo},
+		{"credentials", s.credentials},
+		{"sessions", s.sessions},
 		{"dev", s.savesInDev},
 	} {
 		if strings.Contains(m.name, only) {

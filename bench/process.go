@@ -22,28 +22,31 @@ const startPatience = 60 * time.Second
 type process struct {
 	cmd   *exec.Cmd
 	url   string
+	data  string // its directory
+	room  int    // how many sessions it takes
 	began time.Time
 	ready time.Duration // from the start of the process until it was ready
 }
 
-var servingAddr = regexp.MustCompile(`msg=serving .*addr=(\S+)`)
+var serving = regexp.MustCompile(`msg=serving .*addr=(\S+).* maxSessions=(\d+)`)
 
 // start runs the program and waits until it is ready.
-func (s *suite) start(ctx context.Context, args ...string) (*process, error) {
-	cmd := exec.CommandContext(ctx, s.program, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+func (s *suite) start(ctx context.Context, data string, args ...string) (*process, error) {
+	cmd := exec.CommandContext(ctx, s.program, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, args...)...)
 	cmd.Env = append(os.Environ(), "TRUNKLINE_WEBHOOK_SECRET="+secret)
 	talk, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{cmd: cmd, began: time.Now()}
+	p := &process{cmd: cmd, data: data, began: time.Now()}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	lines := bufio.NewScanner(talk)
 	for p.url == "" && lines.Scan() {
-		if m := servingAddr.FindStringSubmatch(lines.Text()); m != nil {
+		if m := serving.FindStringSubmatch(lines.Text()); m != nil {
 			p.url = "http://" + m[1]
+			p.room, _ = strconv.Atoi(m[2]) // the expression lets digits alone through
 		}
 	}
 	if p.url == "" {

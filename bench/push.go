@@ -106,8 +106,8 @@ func (s *suite) largeRepo(ctx context.Context, pushes int) error {
 		return err
 	}
 	defer r.server.Close()
-	args := []string{"--repo", r.url(), "--data", filepath.Join(s.dir, "large", "data"), "--poll", "10m"}
-	p, err := s.start(ctx, args...)
+	data, args := filepath.Join(s.dir, "large", "data"), []string{"--repo", r.url(), "--poll", "10m"}
+	p, err := s.start(ctx, data, args...)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (s *suite) largeRepo(ctx context.Context, pushes int) error {
 	if err := p.stop(); err != nil {
 		return err
 	}
-	again, err := s.start(ctx, args...)
+	again, err := s.start(ctx, data, args...)
 	if err != nil {
 		return err
 	}
