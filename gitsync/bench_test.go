@@ -155,3 +155,61 @@ func readAll(b *testing.B, f *gitsync.Follower) {
 		}
 	}
 }
+
+// BenchmarkChain measures an index of 5,000 commits of a folder of 200 files: building it, walking through it, looking through all of
+// it for what a commit takes back, and finding a commit by 7 digits.
+func BenchmarkChain(b *testing.B) {
+	const history = 5000
+	remote := gittest.NewRemote(b)
+	grow(b, remote, history, 200, 2_000)
+	o := gitsync.Options{URL: remote.URL(), Branch: gittest.Branch, Dir: b.TempDir(), Poll: time.Hour}
+	once(b, o)
+	f, err := gitsync.Open(b.Context(), o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	walk := func(c *gitsync.Chain) {
+		n := 0
+		if err := c.Walk(b.Context(), f.Head(), func(gitsync.Step) bool { n++; return true }); err != nil || n != history {
+			b.Fatalf("%d steps, %v", n, err)
+		}
+	}
+	b.Run("build", func(b *testing.B) {
+		for b.Loop() {
+			gitsync.DropCaches(f)
+			walk(gitsync.NewChain(f, "config"))
+		}
+	})
+	chain := f.Chain("config")
+	walk(chain)
+	b.Run("walk", func(b *testing.B) {
+		for b.Loop() {
+			walk(chain)
+		}
+	})
+	b.Run("nothing taken back", func(b *testing.B) {
+		for b.Loop() {
+			if _, found, err := chain.Inverse(b.Context(), f.Head()); err != nil || found {
+				b.Fatal(found, err)
+			}
+		}
+	})
+	short := f.Head().String()[:7]
+	b.Run("named first", func(b *testing.B) {
+		for b.Loop() {
+			gitsync.DropCaches(f)
+			gitsync.ForgetNames(f)
+			if h, err := f.Named(b.Context(), short); err != nil || h != f.Head() {
+				b.Fatal(h, err)
+			}
+		}
+	})
+	b.Run("named again", func(b *testing.B) {
+		for b.Loop() {
+			if h, err := f.Named(b.Context(), short); err != nil || h != f.Head() {
+				b.Fatal(h, err)
+			}
+		}
+	})
+}

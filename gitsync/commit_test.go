@@ -125,6 +125,7 @@ func FuzzCommitHeaders(f *testing.F) {
 	f.Add([]byte(withHeader(commit, "gpgsig", "a\nb\n\nc")))
 	f.Add([]byte(strings.Replace(commit, "author", " x\nauthor", 1)))
 	f.Add([]byte(strings.Replace(commit, "parent", "gpgsig x\n y\nparent", 1)))
+	f.Add([]byte(strings.Replace(commit, "committer", "parent "+strings.Repeat("ab", 20)+"\ntree "+strings.Repeat("ab", 20)+"\ncommitter", 1)))
 	f.Add([]byte(strings.Replace(commit, "\n\n", "\n", 2)))
 	read := func(raw []byte) (*object.Commit, error) {
 		o := &plumbing.MemoryObject{}
@@ -150,6 +151,9 @@ func FuzzCommitHeaders(f *testing.F) {
 		}
 		if say(c) != say(whole) {
 			t.Errorf("%q is read as %s, and as a whole as %s", raw, say(c), say(whole))
+		}
+		if tree, parents := gitsync.Links(raw); tree != gitsync.Hash(c.TreeHash) || fmt.Sprint(parents) != fmt.Sprint(c.ParentHashes) {
+			t.Errorf("%q has tree %s and parents %s, want those of %s", raw, tree, parents, say(c))
 		}
 	})
 }

@@ -21,6 +21,12 @@
 //   - The process may be killed at any moment. The next Open finds the head from before or the head from after.
 //   - A hint only says "look". Any number of them while a look runs become one more look.
 //   - Readers (Commit, Tree, Blob and the like) may be called from any goroutine, during a fetch and a repack too.
+//   - Tags are those of the last look, whether the branch moved or not, and are known after a restart without the remote. The mirror
+//     fetches none of them: they name commits that it has anyway.
+//
+// Named finds a commit by its digits, 7 of them being enough, or by a tag. Chain walks down the first parents of a commit and tells
+// what each changed in a folder; its Inverse finds which earlier commits one takes back, by comparing files and nothing else. What a
+// message says about that is told by ClaimOf, and may be wrong.
 //
 // Signer tells whose key signed a commit, of those that ParseKeyring was given; Mailmap tells which names are one person's. Both
 // are functions of what they are asked about: a Commit holds what its author claims, and nothing of these.

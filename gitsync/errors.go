@@ -19,6 +19,9 @@ var (
 	// ErrOrigin is reported when the origin is not on the branch's first-parent chain.
 	ErrOrigin = errors.New("origin not on the branch")
 
+	// ErrNotTaken is what take returns for an update that it will not take, however often it is handed on.
+	ErrNotTaken = errors.New("not taken")
+
 	// ErrUnsigned is reported for a commit without a signature.
 	ErrUnsigned = errors.New("not signed")
 	// ErrUntrusted is reported for a commit signed by a key that the keyring does not hold.
@@ -41,6 +44,24 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("blob %s has %d bytes, more than the limit of %d", e.Hash.Short(), e.Size, e.Max)
 }
 
+// AmbiguousError reports an abbreviation that more than one commit begins with.
+type AmbiguousError struct {
+	Name       string
+	Candidates []Hash // at most 20, by their digits
+}
+
+func (e *AmbiguousError) Error() string {
+	names := make([]string, min(len(e.Candidates), maxHintNames))
+	for i := range names {
+		names[i] = e.Candidates[i].Short()
+	}
+	more := ""
+	if len(e.Candidates) > len(names) {
+		more = ", …"
+	}
+	return fmt.Sprintf("%s is short for several commits (%s%s): give more digits", e.Name, strings.Join(names, ", "), more)
+}
+
 // hinted is an error with a next step for a person.
 type hinted struct {
 	text string // what happened and what to do
@@ -60,6 +81,14 @@ func missing(kind string, h Hash, err error) error {
 		return fmt.Errorf("%s %s: %w", kind, h.Short(), ErrNotFound)
 	}
 	return fmt.Errorf("%w: %s %s: %w", errUnreadable, kind, h.Short(), err)
+}
+
+// lost says that an object is missing which must be there: nobody asked for something that never was.
+func lost(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("%w: %v", errUnreadable, err)
+	}
+	return err
 }
 
 // oneLine makes text of unknown origin fit for a log line or a status page.

@@ -79,16 +79,19 @@ func nearest(want string, refs *packp.AdvRefs) []string {
 			names = append(names, b)
 		}
 	}
-	standard := defaultBranch(refs)
-	rank := func(name string) int {
-		if name == standard {
-			return -1
-		}
-		return distance(want, name)
+	return mostAlike(want, defaultBranch(refs), names)
+}
+
+// mostAlike chooses the names to hint at, in order: standard, if it is among them, and those most like what was wanted.
+func mostAlike(want, standard string, names []string) []string {
+	rank := make(map[string]int, len(names))
+	for _, name := range names {
+		rank[name] = distance(want, name)
 	}
+	rank[standard] = -1
 	sort.Slice(names, func(i, j int) bool {
-		a, b := rank(names[i]), rank(names[j])
-		return a < b || a == b && names[i] < names[j]
+		a, b := names[i], names[j]
+		return rank[a] < rank[b] || rank[a] == rank[b] && a < b
 	})
 	if len(names) > maxHintNames {
 		names = names[:maxHintNames]

@@ -24,6 +24,7 @@ func DropCaches(f *Follower) {
 }
 
 var (
+	ModeOf         = entryMode
 	AppendDistance = appendDistance
 	ReadDistance   = readDistance
 )
@@ -45,3 +46,40 @@ func OneLine(name string) string { return oneLine(name, maxName) }
 
 // Plain is what is left of a commit for go-git to read.
 var Plain = plain
+
+// NewChain is an index that knows nothing yet.
+func NewChain(f *Follower, dir string) *Chain { return f.newChain(folderNames(dir)) }
+
+// Compared tells how many commits a chain compared with their parents and still knows.
+func Compared(c *Chain) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.new.steps)
+}
+
+// Crowd leaves a chain no room for lists of files.
+func Crowd(c *Chain) { c.new = shelf{steps: map[Hash]*step{}, bytes: maxListBytes} }
+
+// Forge makes the sums say that one commit takes back another.
+func Forge(c *Chain, commit, takesBack Hash) {
+	c.new.steps[commit].delta = sum{}.minus(c.new.steps[takesBack].delta)
+}
+
+// ForgetNames makes the next abbreviation be looked for anew.
+func ForgetNames(f *Follower) { f.known.Store(nil) }
+
+// Links are the tree and the parents that walks go by.
+func Links(raw []byte) (tree Hash, parents []Hash) {
+	l := parseLinks(raw)
+	return l.tree, l.parents
+}
+
+// ParseTree reads the entries of a tree as chains do.
+func ParseTree(raw []byte) ([]Entry, bool) {
+	list, ok := parseTree(raw)
+	var all []Entry
+	for _, e := range list {
+		all = append(all, Entry{Name: string(e.name), Mode: e.mode, Hash: e.hash})
+	}
+	return all, ok
+}

@@ -28,6 +28,8 @@ type Follower struct {
 	hints   chan struct{}
 	running atomic.Bool
 	levels  levels
+	tags    tags
+	known   atomic.Pointer[[]Hash] // see names
 
 	// Run's goroutine alone uses these.
 	generation int
@@ -38,6 +40,7 @@ type Follower struct {
 	mu       sync.Mutex
 	state    State
 	suspects map[Hash]bool // unreadable objects; true: not looked into yet
+	chains   map[string]*Chain
 }
 
 // State is how following goes.
@@ -111,9 +114,14 @@ func (f *Follower) open() error {
 		return err
 	}
 	if f.generation == 0 {
-		return f.begin()
+		err = f.begin()
+	} else {
+		err = f.resume()
 	}
-	return f.resume()
+	if err == nil {
+		f.recallTags()
+	}
+	return err
 }
 
 // begin makes the first mirror. It is in use at once: an empty mirror is a good one.

@@ -7,6 +7,7 @@ import (
 
 // links are what a walk through history needs of a commit. Reading no more makes a walk several times faster.
 type links struct {
+	tree    Hash
 	parents []Hash
 	when    int64 // committed, in Unix seconds
 }
@@ -26,21 +27,32 @@ func (s *store) links(h Hash) (links, error) {
 	return parseLinks(data), nil
 }
 
+// parseLinks reads what Git does: the tree stands first and the parents right behind it. What stands elsewhere is none.
 func parseLinks(data []byte) links {
 	var l links
+	atHead := true
 	for line := range bytes.Lines(data) {
 		line = bytes.TrimSuffix(line, []byte("\n"))
 		key, value, _ := bytes.Cut(line, []byte(" "))
 		switch string(key) {
 		case "":
 			return l
-		case "parent":
+		case "tree":
+			if atHead = atHead && l.tree.IsZero(); !atHead {
+				continue
+			}
 			if h, err := ParseHash(string(value)); err == nil {
+				l.tree = h
+			}
+		case "parent":
+			if h, err := ParseHash(string(value)); err == nil && atHead {
 				l.parents = append(l.parents, h)
 			}
 		case "committer":
 			l.when = stamp(value)
 			return l
+		default:
+			atHead = false
 		}
 	}
 	return l

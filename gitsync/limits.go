@@ -57,6 +57,24 @@ const (
 	minCache = 24 << 20
 	maxCache = 512 << 20
 
+	// A chain keeps two generations of so many steps, each with lists of changed files up to a weight in bytes. A generation
+	// holds all that Inverse looks back at: were it smaller, every call would begin anew.
+	maxSteps      = 12_000
+	maxListBytes  = 16 << 20
+	maxPathsBytes = 4 << 20 // of paths of which one copy is kept
+	maxFiles      = 200     // changed files that are kept of a commit
+	maxDiff       = 100_000 // entries of trees looked at to compare a commit with its parent
+	maxPath       = 4 << 10 // bytes of a path; what lies deeper is not compared
+	maxInverse    = 10_000  // commits that Inverse looks back
+	maxChains     = 4       // folders whose chains are kept
+	maxClaimed    = 100     // commits that a message names
+	maxTags       = 10_000
+	maxNames      = 100_000 // commits that an abbreviation is looked for among
+	maxCandidates = 20      // commits that are named when an abbreviation means several
+
+	// minAbbreviation is how many digits name a commit: Git's own least default.
+	minAbbreviation = 7
+
 	maxSuspects   = 1000 // unreadable objects that were looked into
 	maxBranchName = 240
 	maxHintNames  = 3

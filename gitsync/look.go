@@ -39,6 +39,7 @@ func (f *Follower) advance(ctx context.Context, taken Hash, renew bool) (Hash, *
 	if err != nil {
 		return Hash{}, nil, err
 	}
+	defer f.learn(refs) // at last: a tag may name a commit that comes with this look
 	defer done()
 	f.note(func(s *State) { s.RemoteHead = tip })
 	if renew {

@@ -16,6 +16,7 @@ import (
 //	current     the name of the generation in use
 //	mirror.3    a bare repository; a damaged one is replaced by the next generation
 //	damaged.2   the last one that was replaced, for whoever wants to know why
+//	tags        the remote's tags as of the last look
 const (
 	currentFile   = "current"
 	lockFile      = "lock"

@@ -14,7 +14,7 @@ import (
 // and every poll interval; a remote that fails is asked less and less often, down to once in 15 minutes, but at once on a Hint.
 //
 // take is called from Run's goroutine. When it returns an error it is called again with the same update, after a while or at
-// the next Hint.
+// the next Hint. After an [ErrNotTaken] it is called with whatever the next look finds beyond what was taken, be it nothing.
 func (f *Follower) Run(ctx context.Context, taken Hash, take func(context.Context, Update) error) error {
 	if !f.running.CompareAndSwap(false, true) {
 		return errors.New("gitsync: Run is running already")
@@ -37,6 +37,7 @@ type run struct {
 	take  func(context.Context, Update) error
 	pace  pace
 	again bool // a hint came while an update was handed on
+	left  bool // the last update was not taken
 
 	moves   int             // updates so far
 	flushed map[string]bool // packs that are safe on disk
@@ -81,22 +82,25 @@ func (r *run) step(ctx context.Context) {
 		r.pace.good()
 	}
 	r.options.Observe.looked(outcome, time.Since(began))
+	if u == nil && err == nil && r.left {
+		u = &Update{From: r.taken, Head: r.taken} // the branch is back
+	}
 	if u != nil {
 		r.handOn(ctx, *u)
 		r.tend(ctx)
 	}
 }
 
-// handOn gives an update to take until take accepts it.
+// handOn gives an update to take until take accepts it, or says that it will not.
 func (r *run) handOn(ctx context.Context, u Update) {
 	retry := pace{first: takeBackoff}
 	for ctx.Err() == nil {
 		err := r.take(ctx, u)
 		if err == nil {
-			r.taken = u.Head
+			r.taken, r.left = u.Head, false
 			return
 		}
-		if ctx.Err() != nil {
+		if r.left = errors.Is(err, ErrNotTaken); r.left || ctx.Err() != nil {
 			return
 		}
 		retry.bad()

@@ -50,6 +50,13 @@ func (s *store) move(dir string, before func() error) error {
 	return nil
 }
 
+// at is the directory of the mirror in use.
+func (s *store) at() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dir
+}
+
 func (s *store) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,6 +19,7 @@ func (r *run) tend(ctx context.Context) {
 		r.climb()
 	}
 	r.moves++
+	r.settleTags(r.Tags(), func(string, Hash) bool { return true }) // tags may have come before their commits
 	if err := r.persist(); err != nil {
 		r.log.Warn("the mirror is not flushed to disk", "err", err)
 	}
