@@ -84,9 +84,14 @@ var ErrUnreachable = errors.New("the branch holds no such commit beyond what is 
 // Accept takes an operator's word for a commit and all that it was made from: what is asked of commits is not asked of them. The
 // commit is named by the beginning of its name. The commit judged last is judged once more. The acceptance is on record when Accept
 // returns no error, and counts from then on. After an error it may still be taken to the log, and then counts from the next start on.
+//
+// So it is with a head to which the branch was rewritten, where that is refused: it is followed at the next look.
 func (r *Reconciler) Accept(ctx context.Context, name string, accepted Acceptance) (gitsync.Hash, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.refuses(name) {
+		return r.refused.New, r.acceptRewrite(ctx, accepted)
+	}
 	commit, err := r.waiting(name)
 	if err != nil {
 		return commit, fmt.Errorf("accept %q: %w", name, err)

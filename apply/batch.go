@@ -129,17 +129,21 @@ func (b *batch) judge(ctx context.Context, c gitsync.Commit, parent gitsync.Hash
 	if err != nil {
 		return err
 	}
+	undoes := b.undoing(ctx, c, parent)
 	before := b.memory.get(c.Hash)
 	entry := b.memory.add(c.Hash, parent, tree)
 	next := position{c.Hash, maps.Clone(b.position.valid), map[string]bool{}}
+	lineages := map[string]*Lineage{}
 	due := b.due(result)
 	for _, env := range due {
 		j, is := known[env]
 		if !is {
 			d := b.decide(c, tree, parent, env, result)
 			d.Signer, d.Due = signer, len(due)
+			d.Lineage = b.lineage(&d, undoes)
+			lineages[env] = d.Lineage
 			b.decisions = append(b.decisions, d)
-			j = judgement{d.Verdict, d.Retired, d.Baseline, d.At}
+			j = judgement{d.Verdict, d.Retired, d.Baseline, d.At, traced(d)}
 			if before != nil && j.verdict == Pending && before.environments[env].verdict == Pending {
 				j = before.environments[env] // it waits since then
 			}
@@ -152,7 +156,7 @@ func (b *batch) judge(ctx context.Context, c gitsync.Commit, parent gitsync.Hash
 		case j.retired:
 			delete(next.valid, env)
 		case s != nil:
-			next.valid[env] = &Version{ID: c.Hash.String(), Commit: c, Snapshot: s, RollbackOf: b.memory.rollback(parent, tree, env)}
+			next.valid[env] = &Version{ID: c.Hash.String(), Commit: c, Snapshot: s, RollbackOf: b.memory.rollback(parent, tree, env), Lineage: lineages[env]}
 		}
 	}
 	b.position = next

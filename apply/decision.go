@@ -55,6 +55,8 @@ type Decision struct {
 	Checksum       string // of what is delivered; empty when nothing is
 	// RollbackOf is the earlier version whose content this commit restores; zero when it does not.
 	RollbackOf gitsync.Hash
+	// Lineage tells what the commit takes back, or says that it does; nil when nothing.
+	Lineage *Lineage
 	// Reconstructed: the commit had been fetched before this start, and no record of it was found.
 	Reconstructed bool
 	At            time.Time
@@ -70,7 +72,8 @@ type Change struct {
 // Rewrite tells that the branch left its old head, or, with the old head as the fork, that it grew again by commits judged before.
 type Rewrite struct {
 	gitsync.Rewrite
-	At time.Time
+	At      time.Time
+	Refused bool // what was live stays
 }
 
 // Acceptance is an operator's word that a commit, with all that it was made from, need not satisfy what is asked of commits.
@@ -113,4 +116,6 @@ type Remembered struct {
 	Retired              bool
 	Baseline             gitsync.Hash
 	At                   time.Time
+	Changes              []Change // all that the verdict lists, if they are at most [MaxTraced]; nil otherwise
+	Refused              bool     // the branch was moved like this, and not followed
 }

@@ -10,6 +10,12 @@ const (
 	// maxChanges is how many changed paths a decision lists.
 	maxChanges = 1000
 
+	// MaxTraced is how many changed values of a version are remembered, to recognise that a later one takes some of them back.
+	MaxTraced = 50
+
+	// tracedVersions is how many versions their changes are remembered of.
+	tracedVersions = 500
+
 	maxAccepted = 1000 // acceptances of operators that are remembered
 	maxBeyond   = 1000 // commits between one and its baseline that are asked what the rules on commits ask
 	maxAccused  = 20   // of them, how many are told of

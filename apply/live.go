@@ -17,6 +17,7 @@ type Version struct {
 	Snapshot   *compile.Snapshot
 	Cause      Cause
 	RollbackOf gitsync.Hash
+	Lineage    *Lineage  // as of the decision that made it live; nil after a start
 	Since      time.Time // when it went live
 }
 

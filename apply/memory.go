@@ -19,6 +19,8 @@ type memory struct {
 	origin gitsync.Hash // where judging began, while the log does not hold all verdicts of it
 	moved  move         // of the branch: on record, but no commit that it led to is
 
+	turnedAway move // of the branch, that was refused last: on record
+
 	accepted []gitsync.Hash           // by an operator, oldest first
 	partial  map[gitsync.Hash]*judged // commits of which the log holds the verdicts of some environments: those bind
 }
@@ -37,6 +39,7 @@ type judgement struct {
 	retired  bool
 	baseline gitsync.Hash
 	at       time.Time
+	changes  []Change // as [traced] tells
 }
 
 func newMemory(beneath *memory) *memory {
@@ -77,11 +80,22 @@ func (m *memory) add(commit, parent, tree gitsync.Hash) *judged {
 	c := &judged{parent: parent, tree: tree, environments: map[string]judgement{}}
 	m.commits[commit] = c
 	m.order = append(m.order, commit)
+	if n := len(m.order) - tracedVersions; n > 0 {
+		m.commits[m.order[n-1]].forget()
+	}
 	if len(m.order) > MaxRemembered {
 		delete(m.commits, m.order[0])
 		m.order = m.order[1:]
 	}
 	return c
+}
+
+// forget drops what is kept of a commit for those alone that follow it soon.
+func (j *judged) forget() {
+	for env, one := range j.environments {
+		one.changes = nil
+		j.environments[env] = one
+	}
 }
 
 // settle moves what m holds into what lies beneath it.

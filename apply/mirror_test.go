@@ -249,7 +249,7 @@ func (l *memoryLog) Record(ctx context.Context, e apply.Events) error {
 			return errKilled
 		}
 		l.rewrites = append(l.rewrites, *rewrite)
-		l.remembered = append(l.remembered, apply.Remembered{Commit: rewrite.New, Parent: rewrite.Old})
+		l.remembered = append(l.remembered, apply.Remembered{Commit: rewrite.New, Parent: rewrite.Old, Refused: rewrite.Refused})
 	}
 	for _, d := range e.Decisions {
 		name := d.Environment + " " + d.Commit.Hash.String()
@@ -266,7 +266,7 @@ func (l *memoryLog) Record(ctx context.Context, e apply.Events) error {
 		l.decisions = append(l.decisions, d)
 		l.remembered = append(l.remembered, apply.Remembered{
 			Commit: d.Commit.Hash, Parent: d.Parent, Tree: d.Tree, Environment: d.Environment, Due: d.Due,
-			Verdict: d.Verdict, Retired: d.Retired, Baseline: d.Baseline, At: d.At,
+			Verdict: d.Verdict, Retired: d.Retired, Baseline: d.Baseline, At: d.At, Changes: d.Changes,
 		})
 	}
 	return nil

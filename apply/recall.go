@@ -19,6 +19,8 @@ func recall(log []Remembered) *memory {
 		case one.Pin != nil: // see pinsOf
 		case one.Accepted:
 			r.memory.accept(one.Commit)
+		case one.Refused:
+			r.memory.turnedAway = move{one.Parent, one.Commit}
 		case one.Environment == "":
 			r.rewrite(one)
 		default:
@@ -56,7 +58,7 @@ func (r *recollection) verdict(one Remembered) {
 		}
 		r.heard[one.Commit] = c
 	}
-	c.environments[one.Environment] = judgement{one.Verdict, one.Retired, one.Baseline, one.At}
+	c.environments[one.Environment] = judgement{one.Verdict, one.Retired, one.Baseline, one.At, one.Changes}
 	if len(c.environments) < one.Due || r.memory.get(one.Commit) != nil {
 		return
 	}

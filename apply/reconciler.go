@@ -42,6 +42,12 @@ type Options struct {
 	Keys *gitsync.Keyring
 	// Validators are the operator's own checks.
 	Validators []compile.Validator
+	// Inverter finds what commits take back; nil where nobody can.
+	Inverter Inverter
+	// RefuseRewrites: when the branch leaves its old head, what is live stays until an operator accepts the new one.
+	RefuseRewrites bool
+	// Origin is where the chain of commits begins, by the settings; zero when they do not say.
+	Origin gitsync.Hash
 	// LogRequired: nothing goes live before the log has taken its record.
 	LogRequired bool
 	// Observe is called on what is worth counting.
@@ -75,6 +81,7 @@ type Reconciler struct {
 	problems   map[string][]compile.Problem // of the commit judged last, by the environment it is rejected in
 	waits      map[string]string            // by environment, what is pending waits for
 	pins       map[string]*pinned           // by environment
+	refused    *Refusal                     // nil while the branch is followed
 	incomplete bool                         // the start could not serve all that is remembered
 }
 
@@ -133,11 +140,14 @@ func (r *Reconciler) start(ctx context.Context) error {
 }
 
 // Take judges what is new on the branch and puts it live. An error means that nothing was changed, and that the same update is to
-// be handed over again.
+// be handed over again; but not after a [gitsync.ErrNotTaken], when the branch has to move, or an operator to speak.
 func (r *Reconciler) Take(ctx context.Context, u gitsync.Update) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.recover(ctx); err != nil {
+		return err
+	}
+	if err := r.refuse(ctx, u); err != nil {
 		return err
 	}
 	b, err := r.begin(ctx, u)
@@ -227,7 +237,7 @@ func (r *Reconciler) settle(p position, cause Cause) {
 		switch {
 		case r.pins[env] != nil:
 			next.Cause = CausePin
-		case cause == CauseCommit && !v.RollbackOf.IsZero():
+		case cause == CauseCommit && (!v.RollbackOf.IsZero() || v.Lineage.takesBack()):
 			next.Cause = CauseRollback
 		}
 		live[env], put[env] = &next, &next

@@ -14,7 +14,9 @@ import (
 // Status tells where judging stands.
 type Status struct {
 	// Judged is the commit that was judged last.
-	Judged       gitsync.Hash
+	Judged gitsync.Hash
+	// Refused tells where the branch went that is not followed; nil while it is.
+	Refused      *Refusal
 	Environments []EnvironmentStatus // by name
 }
 
@@ -47,7 +49,7 @@ type Blocked struct {
 func (r *Reconciler) Status() *Status { return r.status.Load() }
 
 func (r *Reconciler) updateStatus(p position) {
-	s := &Status{Judged: p.at}
+	s := &Status{Judged: p.at, Refused: r.refused}
 	names := map[string]bool{}
 	for env := range p.valid {
 		names[env] = true

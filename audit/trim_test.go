@@ -115,8 +115,11 @@ func TestTrimming(t *testing.T) {
 		t.Errorf("settings %v", got)
 	}
 	remembered := log.Remembered()
-	if len(remembered) != apply.MaxRemembered+2 || remembered[0] != (apply.Remembered{Commit: hash(7), Accepted: true}) {
-		t.Errorf("%d remembered, first %+v", len(remembered), remembered[0])
+	if len(remembered) != apply.MaxRemembered+2 {
+		t.Fatalf("%d remembered", len(remembered))
+	}
+	if diff := cmp.Diff(apply.Remembered{Commit: hash(7), Accepted: true}, remembered[0]); diff != "" {
+		t.Errorf("the first (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(apply.Remembered{Pin: prod}, remembered[1]); diff != "" {
 		t.Errorf("the pin (-want +got):\n%s", diff)
