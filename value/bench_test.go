@@ -65,3 +65,19 @@ func BenchmarkMergeOneChange(b *testing.B) {
 		m.Merge(m.Base(m.Union(docs)), overlay)
 	}
 }
+
+// BenchmarkShownOneChange redacts for people after one of 200 documents changed.
+func BenchmarkShownOneChange(b *testing.B) {
+	root := value.Empty
+	for i := range 200 {
+		entries := append(numbered(500), value.Entry{Key: "url", Value: value.NewString("https://host:8080/path", nowhere)}, value.Entry{Key: "password", Value: value.NewString("x", nowhere)})
+		root, _ = root.Set(value.Path{fmt.Sprint(i)}, value.NewMap(entries, nowhere))
+	}
+	r := value.NewRedactor(redactKey, value.Shown)
+	r.Redact(root, nil)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		root, _ = root.Set(value.Path{fmt.Sprint(i % 200), "changed"}, value.NewInt(int64(i), nowhere))
+		r.Redact(root, nil)
+	}
+}

@@ -111,8 +111,8 @@ func TestNoQueryTellsWhatIsRedacted(t *testing.T) {
 		one, other, marks := drawSecrets(t)
 		q := query(t, fmt.Sprintf(`{"pattern": "**", "limit": %d, "where": %s}`, rapid.IntRange(1, 20).Draw(t, "limit"), drawCondition(t, 3, true)))
 		b := value.QueryBudget{Work: rapid.IntRange(0, 100).Draw(t, "work"), Bytes: rapid.IntRange(0, 200).Draw(t, "bytes")}
-		first, firstErr := q.Run(value.NewRedactor(redactKey).Redact(one, marks), b)
-		second, secondErr := q.Run(value.NewRedactor(redactKey).Redact(other, marks), b)
+		first, firstErr := q.Run(value.NewRedactor(redactKey, value.Delivered).Redact(one, marks), b)
+		second, secondErr := q.Run(value.NewRedactor(redactKey, value.Delivered).Redact(other, marks), b)
 		if fmt.Sprint(firstErr) != fmt.Sprint(secondErr) {
 			t.Fatalf("%v, %v", firstErr, secondErr)
 		}
@@ -128,7 +128,7 @@ func TestWhatMatchesIsSure(t *testing.T) {
 		one, _, marks := drawSecrets(t)
 		q := query(t, `{"pattern": "**", "limit": 1000, "where": `+drawCondition(t, 3, false)+`}`)
 		open := paths(run(t, q, one, value.QueryBudget{}))
-		for _, path := range paths(run(t, q, value.NewRedactor(redactKey).Redact(one, marks), value.QueryBudget{})) {
+		for _, path := range paths(run(t, q, value.NewRedactor(redactKey, value.Delivered).Redact(one, marks), value.QueryBudget{})) {
 			if !slices.Contains(open, path) {
 				t.Fatalf("%s of %s matches only where it is redacted, by %v", path, one, marks)
 			}

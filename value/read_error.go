@@ -3,7 +3,6 @@ package value
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -104,5 +103,9 @@ func (d *decoder) notAllowed(v *Value, allowed []string) {
 
 // secret tells whether a text must not be shown: by its own shape, or by any key on the way to it.
 func (d *decoder) secret(v *Value) bool {
-	return v.Kind() == String && (secretShape(v.str) || slices.ContainsFunc(d.path, func(key string) bool { return secretKey(key, v.str) }))
+	keys := harmless
+	for _, key := range d.path {
+		keys = max(keys, tells(key))
+	}
+	return v.Kind() == String && secretText(keys, v.str)
 }

@@ -2,7 +2,8 @@
 // line and column it was written at.
 //
 // Trees are built with [NewMap], [NewList] and the scalar constructors, or read by package document; they are combined with
-// [Merger] and [Union], compared with [Diff], narrowed with [Select], and addressed by [Path] and [Pattern].
+// [Merger] and [Union], compared with [Diff], narrowed with [Select], redacted by a [Redactor], and addressed by
+// [Path] and [Pattern].
 //
 // Nothing is ever changed in place, so a tree may be read from any goroutine without a lock, and operations share what did not
 // change: the same pointer means the same content. [Value.Sum] is a Merkle checksum kept in every map and list, so content is

@@ -17,32 +17,6 @@ import (
 	"github.com/trunkline/trunkline/value"
 )
 
-// Snapshot is one tree, compiled for one environment. It is immutable.
-type Snapshot struct {
-	Environment string
-	Manifest    *Manifest
-	// Values are the configuration as it was written.
-	Values *value.Value
-	// Delivered are the values with what is marked sensitive redacted, by this tree or by its baseline.
-	Delivered *value.Value
-
-	marks    []value.Pattern // what this tree itself calls sensitive
-	policies *policySet
-}
-
-// Sum is the checksum of what is delivered; sensitive values count by their keyed fingerprints.
-func (s *Snapshot) Sum() value.Sum { return s.Delivered.Sum() }
-
-// MarkedBy is the snapshot with what another calls sensitive called so, too, for the redaction of what is judged by it.
-func (s *Snapshot) MarkedBy(other *Snapshot) *Snapshot {
-	marked := *s
-	marked.marks = slices.Concat(s.marks, other.marks)
-	return &marked
-}
-
-// Sensitive tells whether this tree itself marks the value at a path as sensitive.
-func (s *Snapshot) Sensitive(path value.Path) bool { return covered(s.marks, path) }
-
 // Baselines are, by environment, the snapshots against which a tree is judged. An environment without one is judged by itself.
 type Baselines map[string]*Snapshot
 
@@ -119,25 +93,21 @@ type Compiler struct {
 	documents generations[documentKey, *parsed]
 	merger    *value.Merger
 	layers    generations[folderKey, *value.Value]
-	redactors map[string]*value.Redactor
+	redactors map[string]redactors // by environment
 	schemas   *schemaSet
 	findings  generations[schemaMemoKey, schemaAnswer]
 	policies  *policySet
 	answers   generations[policyMemoKey, policyAnswer]
 }
 
-// New makes a Compiler. The key keys the fingerprints of redacted values.
+// New makes a Compiler. The key keys the fingerprints of redacted values; see [value.Key] for an empty one.
 func New(key value.Key) *Compiler {
-	return &Compiler{key: key, merger: value.NewMerger(), redactors: map[string]*value.Redactor{}}
+	return &Compiler{key: key, merger: value.NewMerger(), redactors: map[string]redactors{}}
 }
 
 // Compile compiles a tree and judges it.
 func (c *Compiler) Compile(ctx context.Context, source Source, tree Hash, against Against) (*Result, error) {
-	c.folders.next()
-	run := &run{
-		Compiler: c, ctx: ctx, source: source, against: against, baselines: against.Baselines, found: newFindings(),
-		shownRoots: map[string]*value.Value{}, marked: map[string][]value.Pattern{},
-	}
+	run := c.begin(ctx, source, against)
 	if err := run.manifest(tree); err != nil {
 		return nil, err
 	}
@@ -152,11 +122,20 @@ func (c *Compiler) Compile(ctx context.Context, source Source, tree Hash, agains
 	return run.result(), nil
 }
 
+func (c *Compiler) begin(ctx context.Context, source Source, against Against) *run {
+	c.folders.next()
+	return &run{
+		Compiler: c, ctx: ctx, source: source, against: against, baselines: against.Baselines, found: newFindings(),
+		marked: map[string][]value.Pattern{},
+	}
+}
+
 // run is one compilation.
 type run struct {
 	*Compiler
 	ctx       context.Context
 	source    Source
+	part      *part // nil: all of the tree is read
 	layout    *layout
 	against   Against
 	baselines Baselines // of against
@@ -173,8 +152,8 @@ type run struct {
 	pending map[string]string
 	judged  *policySet // the tree's own, when judging came that far
 
-	shownRoots map[string]*value.Value
-	marked     map[string][]value.Pattern // by environment
+	marks  []value.Pattern            // what the tree itself calls sensitive; known when the schemas are
+	marked map[string][]value.Pattern // what it or the baseline does, by environment
 }
 
 // everywhere reports a problem of all environments.
@@ -198,7 +177,7 @@ func (r *run) manifest(tree Hash) error {
 		return err
 	}
 	r.own = readManifest(doc, report)
-	if r.layout, err = r.Compiler.layout(r.source, root, r.own); err != nil {
+	if r.layout, err = r.Compiler.layout(r.source, root, r.own, r.part); err != nil {
 		return err
 	}
 	r.misread = r.misread || len(r.layout.problems) > 0
@@ -252,7 +231,7 @@ func (r *run) tree() {
 	for _, name := range slices.Sorted(maps.Keys(r.layout.overlays)) {
 		r.overlayTree(name, r.layout.overlays[name])
 	}
-	if len(r.layout.config.files)+len(r.layout.config.folders)+len(r.layout.overlays) == 0 {
+	if r.part == nil && len(r.layout.config.files)+len(r.layout.config.folders)+len(r.layout.overlays) == 0 {
 		r.everywhere(Problem{
 			Stage: StageTree, Rule: "nothingFound",
 			Message: fmt.Sprintf("there is neither %s/ nor %s/ here", r.own.Directories.Config, r.own.Directories.Environments),
@@ -342,6 +321,7 @@ func (r *run) judge() error {
 	r.removal()
 	standing := r.standing() // and not after: a bad schema must not hide what the others find
 	schemas := r.compileSchemas()
+	r.marks = slices.Concat(r.own.Sensitive, schemas.marks, r.encryptedMarks())
 	if len(standing) > 0 {
 		r.findings.next()
 	}
@@ -372,9 +352,9 @@ func (r *run) judge() error {
 	}
 	r.together()
 	r.results = map[string]*Snapshot{}
-	marks := slices.Concat(r.own.Sensitive, schemas.marks, r.encryptedMarks())
+	maps.DeleteFunc(r.redactors, func(env string, _ redactors) bool { return !slices.Contains(r.all, env) })
 	for _, env := range r.standing() {
-		r.results[env] = r.snapshot(env, slices.Clone(marks))
+		r.results[env] = r.snapshot(env)
 	}
 	return r.askValidators()
 }
@@ -457,31 +437,12 @@ func (r *run) together() {
 	}
 }
 
-func (r *run) snapshot(env string, marks []value.Pattern) *Snapshot {
-	s := &Snapshot{Environment: env, Manifest: r.own, Values: r.values[env], marks: marks, policies: r.policies}
-	redactor := r.redactors[env]
-	if redactor == nil {
-		redactor = value.NewRedactor(r.key)
-		r.redactors[env] = redactor
-	}
-	if base := r.baselines[env]; base != nil {
-		marks = append(slices.Clone(marks), base.marks...)
-	}
-	s.Delivered = redactor.Redact(s.Values, canonical(marks))
-	return s
-}
-
-// canonical sorts patterns and leaves out those that stand twice.
-func canonical(patterns []value.Pattern) []value.Pattern {
-	slices.SortFunc(patterns, func(a, b value.Pattern) int { return strings.Compare(a.String(), b.String()) })
-	return slices.CompactFunc(patterns, func(a, b value.Pattern) bool { return a.String() == b.String() })
-}
-
 func (r *run) result() *Result {
 	result := &Result{
 		Manifest: r.own, Environments: r.all, Snapshots: r.results, Pending: r.pending,
 	}
 	result.Problems, result.omitted = r.found.list()
+	r.hideLines(result.Problems)
 	result.Omitted = result.omitted[""]
 	if r.judged != nil {
 		result.Policies = r.judged.summaries()

@@ -159,7 +159,7 @@ func (l *look) tree(name string, depth int) (Hash, error) {
 // holds tells whether an entry of a folder is the manifest, a part of the config repo, on the way to one, or of what one holds.
 func (l *look) holds(name, last string, depth int) bool {
 	if depth > 0 {
-		return !strings.HasPrefix(last, ".") && !l.manifest.ignores(name)
+		return !l.manifest.passes(name, last)
 	}
 	part, towards := l.manifest.Directories.place(name)
 	return part || towards || name == ManifestFile

@@ -130,9 +130,9 @@ var environmentName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
 
 const environmentNameHint = "letters, digits, _ and -, beginning with a letter, at most 63"
 
-// ignores tells whether a file or folder is not read.
-func (m *Manifest) ignores(file string) bool {
-	return slices.ContainsFunc(m.ignore, func(glob string) bool {
+// passes tells whether a file or folder is passed over: a hidden one, or one that the manifest ignores.
+func (m *Manifest) passes(file, name string) bool {
+	return strings.HasPrefix(name, ".") && name != ".." || slices.ContainsFunc(m.ignore, func(glob string) bool {
 		return globPath(strings.Split(glob, "/"), strings.Split(file, "/"))
 	})
 }

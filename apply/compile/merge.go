@@ -13,36 +13,50 @@ func (r *run) merge() {
 	if len(r.standing()) == 0 {
 		return
 	}
-	r.merger.Next()
-	r.layers.next()
-	base := r.merger.Base(r.layer(r.layout.config))
-	r.conflicts(r.all)
-	done := map[string]*value.Value{"": base}
+	laid := r.base()
 	for _, env := range r.served {
-		for _, link := range r.own.Chain(env) {
-			r.overlay(link, done)
-		}
+		r.lay(env, laid)
 		if !r.failed(env) {
-			r.values[env] = done[env]
+			r.values[env] = laid[env].Merged
 			r.tooDeep(env)
 		}
 	}
 }
 
-// overlay lays one environment's own values over what is beneath, once.
-func (r *run) overlay(env string, done map[string]*value.Value) {
-	if done[env] != nil {
-		return
+// laid are layers that were laid over those beneath them, by environment; the base is that of "".
+type laid map[string]Layer
+
+// base begins a merge with the lowest layer.
+func (r *run) base() laid {
+	r.merger.Next()
+	r.layers.next()
+	own := r.layer(r.layout.config)
+	base := Layer{Folder: r.own.Directories.Config, Own: own, Merged: r.merger.Base(own)}
+	r.conflicts(r.all)
+	return laid{"": base}
+}
+
+// lay lays the overlays of an environment over each other, those that were not yet.
+func (r *run) lay(env string, done laid) {
+	for _, link := range r.own.Chain(env) {
+		if _, known := done[link]; !known {
+			done[link] = r.overlay(link, done[r.own.Environments[link].Extends].Merged)
+		}
 	}
-	beneath := done[r.own.Environments[env].Extends]
-	done[env] = beneath
+}
+
+// overlay lays one environment's own values over what is beneath.
+func (r *run) overlay(env string, beneath *value.Value) Layer {
+	l := Layer{Environment: env, Folder: r.own.Directories.Environments + "/" + env, Own: value.Empty, Merged: beneath, beneath: beneath}
 	folder := r.layout.overlays[env]
 	touched := r.own.above(env)
 	if folder == nil || !slices.ContainsFunc(touched, func(e string) bool { return !r.found.failedBefore(e, StageMerge) }) {
-		return
+		return l
 	}
-	done[env] = r.merger.Merge(beneath, r.layer(folder))
+	l.Own = r.layer(folder)
+	l.Merged = r.merger.Merge(beneath, l.Own)
 	r.conflicts(touched)
+	return l
 }
 
 // layer joins the documents of a folder. When they do not fit together they are joined once more from the top, so that conflicts

@@ -174,8 +174,7 @@ func evaluate(p *policy, in policyInput) (a policyAnswer) {
 func (j *policyJudge) violation(p *policy, in policyInput, a policyAnswer) {
 	problem := Problem{
 		Stage: StagePolicies, Severity: p.severity, Environments: []string{j.env}, Path: in.path.String(), Pointer: in.path.Pointer(),
-		Hidden: j.told >= MaxProblems || in.self.Len() == 0 && j.shown(in.path, in.self, in.env).Kind() == value.Redacted,
-		Rule:   "policy." + p.id, Message: p.message, Hint: "see the policy at " + p.at.Pos().String(),
+		Rule: "policy." + p.id, Message: p.message, Hint: "see the policy at " + p.at.Pos().String(),
 	}.at(in.self)
 	if j.dropped {
 		problem.Hint = "the policy stands in the version before (" + p.at.Pos().String() + "): what a commit takes away counts until the next"
@@ -201,7 +200,7 @@ func (j *policyJudge) failure(p *policy, in policyInput, err error) string {
 		return fmt.Sprintf("it costs more than %d units", expr.RuleCost)
 	}
 	if j.told < MaxProblems {
-		_, cost, again := p.rule.Bool(j.seen(in).variables())
+		_, cost, again := p.rule.Bool(j.seen(p.rule, in).variables())
 		j.spend(cost, p)
 		if again != nil && again.Error() == err.Error() {
 			return err.Error()
@@ -216,7 +215,7 @@ func (j *policyJudge) explanation(p *policy, in policyInput) string {
 	if p.explain == nil || j.told >= MaxProblems {
 		return ""
 	}
-	text, cost, err := p.explain.Text(j.seen(in).variables())
+	text, cost, err := p.explain.Text(j.seen(p.explain, in).variables())
 	j.spend(cost+1, p)
 	if err != nil {
 		return ""
@@ -224,62 +223,14 @@ func (j *policyJudge) explanation(p *policy, in policyInput) string {
 	return oneLine(text)
 }
 
-// seen is the input with all redacted that people may not be shown.
-func (j *policyJudge) seen(in policyInput) policyInput {
-	in.root = j.shownRoot(in.env)
-	in.self = j.shown(in.path, in.self, in.env)
+// seen is the input of a program with all redacted that people may not be shown.
+func (j *policyJudge) seen(p *expr.Program, in policyInput) policyInput {
+	if p.Mentions("root") {
+		in.root = j.shown(in.env)
+	}
+	in.self = j.shownAt(in.path, in.self, in.env)
 	if in.old != nil {
-		in.old = j.shown(in.path, in.old, in.env)
+		in.old = j.shownAt(in.path, in.old, in.env)
 	}
 	return in
-}
-
-// shownRoot is what people may see of an environment; it is made when a violation needs it, once.
-func (r *run) shownRoot(env string) *value.Value {
-	if r.shownRoots[env] == nil {
-		r.shownRoots[env] = r.shown(nil, r.values[env], env)
-	}
-	return r.shownRoots[env]
-}
-
-// shown is what people may see of the value at a path: what is marked, looks like a secret, or stands under a key that tells of one
-// is redacted.
-func (r *run) shown(path value.Path, v *value.Value, env string) *value.Value {
-	return shownBelow(path, v, r.marks(env))
-}
-
-// marks are what the tree and the baseline call sensitive in an environment.
-func (r *run) marks(env string) []value.Pattern {
-	marks, known := r.marked[env]
-	if !known {
-		marks = slices.Concat(r.own.Sensitive, r.schemas.marks, r.encryptedMarks())
-		if base := r.baselines[env]; base != nil {
-			marks = append(marks, base.marks...)
-		}
-		r.marked[env] = canonical(marks)
-	}
-	return marks
-}
-
-func shownBelow(path value.Path, v *value.Value, marks []value.Pattern) *value.Value {
-	if v.Len() == 0 {
-		if covered(marks, path) || slices.ContainsFunc(path, func(key string) bool { return value.LooksSecret(key, v) }) || value.LooksSecret("", v) {
-			return value.NewRedacted("", v.Place())
-		}
-		return v
-	}
-	entries := make([]value.Entry, v.Len())
-	items := make([]*value.Value, v.Len())
-	for i, e := range v.Entries() {
-		key := e.Key
-		if v.Kind() == value.List {
-			key = fmt.Sprint(i)
-		}
-		items[i] = shownBelow(append(path[:len(path):len(path)], key), e.Value, marks)
-		entries[i] = value.Entry{Key: e.Key, Value: items[i]}
-	}
-	if v.Kind() == value.List {
-		return value.NewList(items, v.Place())
-	}
-	return value.NewMap(entries, v.Place())
 }

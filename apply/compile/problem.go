@@ -49,7 +49,7 @@ type Problem struct {
 	Rule         string   `json:"rule"`
 	Message      string   `json:"message"`
 	Hint         string   `json:"hint,omitempty"`
-	// Hidden: the value at the place must not be shown, so neither must the line it stands on.
+	// Hidden: on the line stands what must not be shown, so neither must the line.
 	Hidden bool `json:"-"`
 }
 

@@ -348,8 +348,7 @@ func (r *run) schemaFinding(f schemaFinding, mount value.Path, v *value.Value, e
 	p := Problem{
 		Stage: StageSchemas, Environments: []string{env}, Path: r.values[env].PathString(path), Pointer: path.Pointer(),
 		Rule: f.keyword, Hint: f.hint,
-		Hidden:  r.hidden(mount, f.path, v, env),
-		Message: f.text(func(f schemaFinding) bool { return r.hidden(mount, f.path, v, env) }),
+		Message: f.text(func(f schemaFinding) bool { return r.hidden(slices.Concat(mount, f.path), env) }),
 	}
 	return p.at(reach(v, f.path))
 }
@@ -364,19 +363,4 @@ func reach(v *value.Value, path value.Path) *value.Value {
 		v = next
 	}
 	return v
-}
-
-// hidden tells whether people may not be shown what stands at a path below where a schema is bound: because it is marked, or
-// because its key, one above it or its own shape is that of a secret.
-func (r *run) hidden(mount, path value.Path, v *value.Value, env string) bool {
-	whole := slices.Concat(mount, path)
-	at := reach(v, path)
-	return r.sensitive(whole, env) || value.LooksSecret("", at) ||
-		slices.ContainsFunc(whole, func(key string) bool { return value.LooksSecret(key, at) })
-}
-
-// sensitive tells whether the tree or the baseline marks a path.
-func (r *run) sensitive(path value.Path, env string) bool {
-	base := r.baselines[env]
-	return covered(r.own.Sensitive, path) || covered(r.schemas.marks, path) || base != nil && base.Sensitive(path)
 }

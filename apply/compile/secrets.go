@@ -95,7 +95,7 @@ func (r *run) plainSecret(f file, s plainSecret, envs []string) {
 		return covered(allowing.PlainSecrets, path)
 	})
 	p := Problem{
-		Hidden: true, Stage: StageCommit, Environments: envs, Path: path.String(), Pointer: path.Pointer(), Rule: "plainSecret",
+		Stage: StageCommit, Environments: envs, Path: path.String(), Pointer: path.Pointer(), Rule: "plainSecret",
 		Message: "the value is " + s.what + " in plain text, readable by all who read the repository",
 		Hint:    "revoke it and keep secrets elsewhere, or allow the path in " + ManifestFile + ": secrets: {allow: [" + path.String() + "]}",
 	}.at(s.at)

@@ -33,6 +33,7 @@ type folderKey struct {
 	hash  Hash
 	globs string // of the files in it that are not read
 	mount string // where its files stand: the same folder may become another part
+	only  string // the path on the way to which the files are that were read; "" is all of them
 }
 
 // each goes through the files of a folder and of those below it.
@@ -68,23 +69,29 @@ type reader struct {
 	*Compiler
 	source   Source
 	manifest *Manifest
+	part     *part  // nil: all
 	globs    string // of the files that are not read
 	layout   *layout
 }
 
 // layout finds the parts below the entries of the root.
-func (c *Compiler) layout(source Source, root []Entry, m *Manifest) (*layout, error) {
-	r := &reader{Compiler: c, source: source, manifest: m, globs: strings.Join(m.ignore, "\n"), layout: &layout{overlays: map[string]*folder{}}}
+func (c *Compiler) layout(source Source, root []Entry, m *Manifest, only *part) (*layout, error) {
+	r := &reader{
+		Compiler: c, source: source, manifest: m, part: only, globs: strings.Join(m.ignore, "\n"),
+		layout: &layout{overlays: map[string]*folder{}, schemas: &folder{}, policies: &folder{}},
+	}
 	dirs := m.Directories
 	var err error
-	if r.layout.config, err = r.part(root, dirs.Config); err != nil {
+	if r.layout.config, err = r.top(root, dirs.Config); err != nil {
 		return nil, err
 	}
-	if r.layout.schemas, err = r.part(root, dirs.Schemas); err != nil {
-		return nil, err
-	}
-	if r.layout.policies, err = r.part(root, dirs.Policies); err != nil {
-		return nil, err
+	if only == nil {
+		if r.layout.schemas, err = r.top(root, dirs.Schemas); err != nil {
+			return nil, err
+		}
+		if r.layout.policies, err = r.top(root, dirs.Policies); err != nil {
+			return nil, err
+		}
 	}
 	e, err := r.find(root, dirs.Environments)
 	if err != nil || e == nil {
@@ -93,8 +100,8 @@ func (c *Compiler) layout(source Source, root []Entry, m *Manifest) (*layout, er
 	return r.layout, r.overlays(dirs.Environments, e.Hash)
 }
 
-// part reads the folder of a part; an empty one stands for one that is not there.
-func (r *reader) part(root []Entry, dir string) (*folder, error) {
+// top reads the folder of a part of the config repo; an empty one stands for one that is not there.
+func (r *reader) top(root []Entry, dir string) (*folder, error) {
 	e, err := r.find(root, dir)
 	if err != nil || e == nil {
 		return &folder{}, err
@@ -145,11 +152,14 @@ func (r *reader) overlays(dir string, tree Hash) error {
 	folded := map[string]string{}
 	for _, e := range entries {
 		path := dir + "/" + e.Name
-		if r.passes(path, e.Name) {
+		if r.manifest.passes(path, e.Name) {
 			continue
 		}
 		if p, bad := badOverlay(path, e, folded); bad {
 			l.problems = append(l.problems, p)
+			continue
+		}
+		if l.overlays[e.Name] = new(folder); !r.part.of(e.Name, r.manifest) {
 			continue
 		}
 		if l.overlays[e.Name], err = r.folder(path, nil, e.Hash); err != nil {
@@ -163,11 +173,6 @@ func (r *reader) overlays(dir string, tree Hash) error {
 		})
 	}
 	return nil
-}
-
-// passes tells whether a file or folder is passed over: a hidden one, or one that the manifest ignores.
-func (r *reader) passes(path, name string) bool {
-	return strings.HasPrefix(name, ".") && name != ".." || r.manifest.ignores(path)
 }
 
 // badOverlay judges an entry of the folder of environments itself. The folder's name may become that of an environment.
@@ -205,7 +210,7 @@ func collision(path, name string, folded map[string]string) (Problem, bool) {
 
 // folder reads a directory, or takes it from an earlier commit.
 func (r *reader) folder(path string, mount value.Path, hash Hash) (*folder, error) {
-	key := folderKey{path, hash, r.globs, mount.String()}
+	key := folderKey{path, hash, r.globs, mount.String(), r.part.within(mount)}
 	if f, ok := r.folders.get(key); ok {
 		r.keep(f)
 		return f, nil
@@ -219,7 +224,7 @@ func (r *reader) folder(path string, mount value.Path, hash Hash) (*folder, erro
 	folded := map[string]string{}
 	for _, e := range entries {
 		full := path + "/" + e.Name
-		if r.passes(full, e.Name) {
+		if r.manifest.passes(full, e.Name) || !r.part.needs(mount, e) {
 			continue
 		}
 		if p, bad := badEntry(full, e, len(mount)); bad {

@@ -50,7 +50,7 @@ func (r *run) unmatched(schemas *schemaSet, policies *policySet) {
 // redacts tells whether a mark redacts something in an environment.
 func (r *run) redacts(m value.Pattern) bool {
 	for _, env := range r.served {
-		if value.NewRedactor(r.key).Redact(r.values[env], []value.Pattern{m}) != r.values[env] {
+		if value.NewRedactor(r.key, value.Delivered).Redact(r.values[env], []value.Pattern{m}) != r.values[env] {
 			return true
 		}
 	}

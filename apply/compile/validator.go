@@ -104,7 +104,6 @@ func (r *run) validatorProblem(p Problem, v Validator, env string) Problem {
 		return found
 	}
 	found.Pointer = path.Pointer()
-	found.Hidden = r.hidden(path, nil, reach(r.values[env], path), env)
 	return found.at(reach(r.values[env], path))
 }
 

@@ -57,7 +57,7 @@ func candidate(t *testing.T) compile.Candidate {
 		if err != nil {
 			t.Fatal(err)
 		}
-		delivered := value.NewRedactor(value.Key("key")).Redact(v, []value.Pattern{sensitive})
+		delivered := value.NewRedactor(value.Key("key"), value.Delivered).Redact(v, []value.Pattern{sensitive})
 		return &compile.Snapshot{Environment: "prod", Values: v, Delivered: delivered}
 	}
 	return compile.Candidate{

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,11 +14,13 @@ import (
 )
 
 type diffCmd struct {
-	From string `arg:"" help:"Commit, branch or tag to compare from." placeholder:"FROM"`
-	To   string `arg:"" optional:"" help:"What to compare with; the files as they are now without it." placeholder:"TO"`
-	Dir  string `help:"Directory of the config repo." default:"." placeholder:"DIR"`
-	Env  string `help:"Compare one environment alone." short:"e" placeholder:"NAME"`
-	output
+	From   string   `arg:"" help:"Commit, branch or tag to compare from." placeholder:"FROM"`
+	To     string   `arg:"" optional:"" help:"What to compare with; the files as they are now without it." placeholder:"TO"`
+	Dir    string   `help:"Directory of the config repo." default:"." placeholder:"DIR"`
+	Env    string   `help:"Compare one environment alone." short:"e" placeholder:"NAME"`
+	ToEnv  string   `help:"Compare --env with another environment: of TO, or of FROM itself without it." placeholder:"NAME"`
+	Path   []string `help:"Compare what a pattern selects; may be given again." placeholder:"PATTERN" sep:"none"`
+	Output string   `help:"text, json, or patch: a JSON Patch (RFC 6902) of --env." short:"o" default:"text" enum:"text,json,patch"`
 }
 
 func (diffCmd) Help() string {
@@ -24,7 +28,8 @@ func (diffCmd) Help() string {
 
 Examples:
   trunkline diff HEAD                 # what the next commit would change
-  trunkline diff v1.4 main --env prod -o json`
+  trunkline diff v1.4 main --env prod -o json
+  trunkline diff HEAD --env staging --to-env prod`
 }
 
 // envDiff is what differs in environments that differ alike.
@@ -34,26 +39,38 @@ type envDiff struct {
 }
 
 func (c diffCmd) Run(ctx context.Context, io *streams) error {
+	if c.Env == "" && (c.ToEnv != "" || c.Output == "patch") {
+		return errors.New("--to-env and -o patch compare one environment: name it with --env")
+	}
+	patterns, err := value.ParsePatterns(c.Path)
+	if err != nil {
+		return fmt.Errorf("--path: %w", err)
+	}
 	from, to, err := c.sides(ctx)
 	if err != nil {
 		return err
 	}
 	var diffs []envDiff
-	for _, env := range union(from.Environments, to.Environments) {
-		if c.Env != "" && env != c.Env {
-			continue
-		}
-		changes, err := c.changes(from, to, env)
+	for _, pair := range c.pairs(from, to) {
+		changes, err := c.changes(from, to, pair, patterns)
 		if err != nil {
 			return err
 		}
-		diffs = gather(diffs, env, changes)
+		if c.Output == "patch" {
+			_, err = fmt.Fprintf(io.out, "%s\n", value.AppendPatch(nil, changes))
+			return err
+		}
+		diffs = gather(diffs, pair, changes)
 	}
-	if c.json() {
+	if c.Output == "json" {
 		enc := json.NewEncoder(io.out)
 		enc.SetIndent("", "  ")
 		return enc.Encode(diffs)
 	}
+	return writeDiffs(io, diffs)
+}
+
+func writeDiffs(io *streams, diffs []envDiff) error {
 	p := newPalette(io.color)
 	for _, d := range diffs {
 		fmt.Fprintln(io.out, p.bold(strings.Join(d.Environments, ", ")))
@@ -68,6 +85,29 @@ func (c diffCmd) Run(ctx context.Context, io *streams) error {
 	return nil
 }
 
+// pair are the environments of both sides that are compared.
+type pair struct{ from, to string }
+
+func (p pair) String() string {
+	if p.from == p.to {
+		return p.from
+	}
+	return p.from + " → " + p.to
+}
+
+func (c diffCmd) pairs(from, to *compile.Result) []pair {
+	if c.ToEnv != "" {
+		return []pair{{c.Env, c.ToEnv}}
+	}
+	var all []pair
+	for _, env := range union(from.Environments, to.Environments) {
+		if c.Env == "" || env == c.Env {
+			all = append(all, pair{env, env})
+		}
+	}
+	return all
+}
+
 // sides compiles both sides.
 func (c diffCmd) sides(ctx context.Context) (from, to *compile.Result, err error) {
 	repo, err := openClone(c.Dir)
@@ -78,6 +118,9 @@ func (c diffCmd) sides(ctx context.Context) (from, to *compile.Result, err error
 	settled := compile.Against{Settled: compile.AllSettled}
 	if from, err = repo.at(ctx, compiler, c.From, settled); err != nil {
 		return nil, nil, err
+	}
+	if c.To == "" && c.ToEnv != "" {
+		return from, from, nil
 	}
 	if c.To != "" {
 		to, err = repo.at(ctx, compiler, c.To, settled)
@@ -93,35 +136,36 @@ func union(a, b []string) []string {
 	return slices.Compact(all)
 }
 
-// changes are the differences of one environment, without what people should not be shown.
-func (c diffCmd) changes(from, to *compile.Result, env string) ([]eventChange, error) {
-	old, err := delivered(from, env)
+// changes are the differences between two environments, without what people should not be shown.
+func (c diffCmd) changes(from, to *compile.Result, envs pair, patterns []value.Pattern) ([]value.Change, error) {
+	old, err := snapshot(from, envs.from)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.From, err)
 	}
-	now, err := delivered(to, env)
+	now, err := snapshot(to, envs.to)
 	if err != nil {
-		side := c.To
-		if side == "" {
-			side = "the files as they are now"
+		side := cmp.Or(c.To, "the files as they are now")
+		if from == to {
+			side = c.From
 		}
 		return nil, fmt.Errorf("%s: %w", side, err)
 	}
-	var changes []eventChange
-	for _, d := range value.Diff(old, now) {
-		key := ""
-		if len(d.Path) > 0 {
-			key = d.Path[len(d.Path)-1]
+	if old == nil && now == nil {
+		return nil, fmt.Errorf("neither side has the environment %s", envs)
+	}
+	changes := value.Diff(selected(old, patterns), selected(now, patterns))
+	for i, d := range changes {
+		for _, s := range []*compile.Snapshot{old, now} {
+			changes[i].Old, changes[i].New = shown(s, d.Path, changes[i].Old), shown(s, d.Path, changes[i].New)
 		}
-		changes = append(changes, eventChange{d.Path.String(), shown(key, d.Old), shown(key, d.New)})
 	}
 	return changes, nil
 }
 
-// delivered are the values of an environment; none when it is not there.
-func delivered(r *compile.Result, env string) (*value.Value, error) {
+// snapshot is an environment of one side; nil when that has it not.
+func snapshot(r *compile.Result, env string) (*compile.Snapshot, error) {
 	if s := r.Snapshots[env]; s != nil {
-		return s.Delivered, nil
+		return s, nil
 	}
 	for _, p := range r.Problems {
 		if p.Severity == compile.Error && p.Touches(env) {
@@ -131,27 +175,42 @@ func delivered(r *compile.Result, env string) (*value.Value, error) {
 	return nil, nil
 }
 
-// shown is a value as people may see it.
-func shown(key string, v *value.Value) *value.Value {
-	if v != nil && value.LooksSecret(key, v) {
-		return value.NewRedacted("not shown", value.Place{})
+func selected(s *compile.Snapshot, patterns []value.Pattern) *value.Value {
+	switch {
+	case s == nil:
+		return nil
+	case len(patterns) == 0:
+		return s.Values
+	default:
+		return value.Select(s.Values, patterns)
 	}
-	return v
 }
 
-// gather adds an environment to those that differ alike.
-func gather(diffs []envDiff, env string, changes []eventChange) []envDiff {
+// shown is a value as people may see it by what one side knows to be sensitive.
+func shown(s *compile.Snapshot, path value.Path, v *value.Value) *value.Value {
+	if s == nil || v == nil {
+		return v
+	}
+	return s.ShownAt(path, v)
+}
+
+// gather adds environments to those that differ alike.
+func gather(diffs []envDiff, envs pair, changes []value.Change) []envDiff {
 	if len(changes) == 0 {
 		return diffs
+	}
+	told := make([]eventChange, len(changes))
+	for i, c := range changes {
+		told[i] = eventChange{c.Path.String(), c.Old, c.New}
 	}
 	same := func(a, b eventChange) bool {
 		return a.Path == b.Path && value.Equal(a.Old, b.Old) && value.Equal(a.New, b.New)
 	}
 	for i, d := range diffs {
-		if slices.EqualFunc(d.Changes, changes, same) {
-			diffs[i].Environments = append(diffs[i].Environments, env)
+		if slices.EqualFunc(d.Changes, told, same) {
+			diffs[i].Environments = append(diffs[i].Environments, envs.String())
 			return diffs
 		}
 	}
-	return append(diffs, envDiff{[]string{env}, changes})
+	return append(diffs, envDiff{[]string{envs.String()}, told})
 }

@@ -153,7 +153,7 @@ func writeChange(w io.Writer, c value.Change, p palette) {
 func brief(v *value.Value) string {
 	const most = 100
 	if v.Kind() == value.Redacted {
-		return "(redacted, " + v.Fingerprint() + ")"
+		return "(redacted)"
 	}
 	text := []rune(v.String())
 	if len(text) > most {
