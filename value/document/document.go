@@ -1,8 +1,11 @@
 // Package document reads configuration documents, YAML, JSON and TOML, into values that know their line and column.
 //
-// [Decode] is the only entry. It takes strangers' bytes: it never panics, its cost is bounded by [Limits], and what it does not
-// take without loss (duplicate keys, unknown tags, numbers that do not fit, a second document) it refuses with a [Problem] that
-// names the place, where the underlying libraries would drop or change it silently.
+// [Decode] takes strangers' bytes: it never panics, its cost is bounded by [Limits], and what it does not take without loss
+// (duplicate keys, unknown tags, numbers that do not fit, a second document) it refuses with a [Problem] that names the place,
+// where the underlying libraries would drop or change it silently.
+//
+// [Edit] and [Restore] change values in the text of a document and leave all else in it as it is. They promise the same, and that
+// what they return says what was asked for; otherwise they refuse with an [EditError].
 package document
 
 import (

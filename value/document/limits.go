@@ -18,6 +18,9 @@ const (
 	aliasFactor = 10
 	maxAliased  = 100_000
 
+	// MaxChanges is how many changes one edit of a document may make.
+	MaxChanges = 1000
+
 	// maxProblems ends the reading of a document: nobody mends more at a time.
 	maxProblems = 100
 )
