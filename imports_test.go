@@ -23,6 +23,7 @@ var knows = map[string][]string{
 	"access":          {"value", "value/document"},
 	"client/wire":     {},
 	"client":          {"client/wire", "value"},
+	"experiment":      {"value", "value/expr"},
 	"apply/compile":   {"value", "value/document", "value/expr"},
 	"apply/validator": {"apply/compile", "value", "value/document"},
 	"apply":           {"apply/compile", "gitsync", "value"},
