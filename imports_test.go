@@ -22,22 +22,30 @@ var knows = map[string][]string{
 	"webhook":         {},
 	"access":          {"value", "value/document"},
 	"client/wire":     {},
-	"client":          {"client/wire", "value"},
+	"client":          {"client/wire", "internal/atomicfile", "value"},
 	"experiment":      {"value", "value/expr"},
 	"apply/compile":   {"value", "value/document", "value/expr"},
 	"apply/validator": {"apply/compile", "value", "value/document"},
 	"apply":           {"apply/compile", "gitsync", "value"},
+	"follow":          {"apply", "apply/compile", "client", "gitsync", "internal/atomicfile", "value"},
 	"audit":           {"apply", "apply/compile", "gitsync", "value"},
-	"notify":          {"access", "apply", "client/wire", "value"},
-	"api":             {"access", "apply", "apply/compile", "audit", "gitsync", "value"},
-	"server":          {"access", "api", "apply", "apply/compile", "apply/validator", "audit", "gitsync", "notify", "value", "webhook"},
-	"cmd/trunkline":   {"", "access", "api", "apply", "apply/compile", "client", "gitsync", "server", "value"},
+	"web":             {},
+	"notify":          {"access", "apply", "client/wire", "gitsync", "value"},
+	"history":         {"apply", "apply/compile", "gitsync", "value"},
+	"api":             {"access", "apply", "apply/compile", "audit", "gitsync", "history", "value"},
+	"server":          {"access", "api", "apply", "apply/compile", "apply/validator", "audit", "gitsync", "history", "internal/atomicfile", "notify", "value", "web", "webhook"},
+	"cmd/trunkline":   {"", "access", "api", "apply", "apply/compile", "audit", "client", "gitsync", "internal/atomicfile", "server", "value", "value/document"},
 
-	"":                  {},
-	"notify/notifytest": {"apply", "apply/compile", "gitsync", "value"},
-	"internal/gittest":  {},
-	"bench":             {"", "apply", "apply/compile", "client", "gitsync", "internal/gittest", "value"},
-	"deploy":            {}, // tests alone
+	"":                    {},
+	"notify/notifytest":   {"apply", "apply/compile", "gitsync", "value"},
+	"internal/gittest":    {},
+	"internal/atomicfile": {},
+	"client/clienttest":   {"client", "value"},
+	"examples":            {}, // tests alone
+	"examples/client":     {"client"},
+	"examples/inprocess":  {"client", "follow"},
+	"bench":               {"", "apply", "apply/compile", "audit", "client", "gitsync", "internal/gittest", "value"},
+	"deploy":              {}, // tests alone
 }
 
 func TestImportsRunOneWay(t *testing.T) {
@@ -71,17 +79,21 @@ func TestImportsRunOneWay(t *testing.T) {
 
 func inModule(path string) string { return strings.TrimPrefix(strings.TrimPrefix(path, module), "/") }
 
-// TestClientIsLight holds what programs that only read take on: neither Git nor the bus, nor anything of the server.
-func TestClientIsLight(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "./client").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
-	for path := range strings.Lines(string(out)) {
-		path = strings.TrimSpace(path)
-		for _, heavy := range []string{"go-git", "nats-io", "prometheus", "yaml.v3", "jsonschema", module + "/apply", module + "/server"} {
-			if strings.Contains(path, heavy) {
-				t.Errorf("the client depends on %s", path)
+// TestProgramsStayLight holds what programs that read take on. A client: neither Git nor the bus, nor anything of the server. One that
+// follows by itself: no bus, and nothing that serves.
+func TestProgramsStayLight(t *testing.T) {
+	for name, heavy := range map[string][]string{
+		"client": {"go-git", "nats-io", "prometheus", "yaml.v3", "jsonschema", module + "/apply", module + "/server"},
+		"follow": {"nats-io", "prometheus", module + "/audit", module + "/access", module + "/notify", module + "/api", module + "/server"},
+	} {
+		out, err := exec.Command("go", "list", "-deps", "./"+name).Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		for path := range strings.Lines(string(out)) {
+			path = strings.TrimSpace(path)
+			if slices.ContainsFunc(heavy, func(part string) bool { return strings.Contains(path, part) }) {
+				t.Errorf("%s depends on %s", name, path)
 			}
 		}
 	}

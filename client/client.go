@@ -1,44 +1,30 @@
 // Package client follows the configuration of one environment over the stream of a Trunkline server.
 //
-// Make a [Client] with [New] and run [Client.Run] in a goroutine of your own; it connects, and connects again whenever it must,
-// until its context ends. [Client.Wait] blocks until the first values are there. Reading ([Client.String], [Client.Int], …) takes
-// no lock: it sees the newest values, all from one version. While the server cannot be reached the last values stay, and
-// [Client.Stale] tells since when.
+// [Dial] connects, waits for the first values and follows until [Client.Close]; it connects again whenever it must:
+//
+//	config, err := client.Dial(ctx, client.Options{URL: "http://127.0.0.1:7420", Env: "prod", Patterns: []string{"checkout.**"}})
+//	defer config.Close()
+//	retries := config.Int("checkout.retries", 3)
+//
+// Reading takes no lock: it sees the newest values, all from one version. While the server cannot be reached the last values stay,
+// and Stale tells since when. [Feed.Watch] tells of changes. Where a program keeps its goroutines itself, [New] makes a client that
+// [Client.Run] runs. Programs that take a [Reader] can be tested without a server, with package clienttest, and follow a repository
+// by themselves, with package follow.
 package client
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"math/rand/v2"
-	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/gorilla/websocket"
-
-	"github.com/trunkline/trunkline/client/wire"
 	"github.com/trunkline/trunkline/value"
-)
-
-const (
-	maxExplanation = 4 << 10 // bytes of a refusal
-
-	maxMessage = 64 << 20         // bytes of one message of the server
-	silence    = 70 * time.Second // without a word, after which the connection counts as dead
-	firstRetry = 200 * time.Millisecond
-	mostRetry  = 30 * time.Second
-	mostAsked  = 5 * time.Minute  // that a server may ask to wait
-	settled    = 10 * time.Second // for which a connection must have lasted to count as good
-	dialTime   = 10 * time.Second
-	writeTime  = 10 * time.Second
-	closeTime  = 2 * time.Second // for the close code after an error
 )
 
 // Options say what to follow.
@@ -47,13 +33,28 @@ type Options struct {
 	URL string
 	// Env is the environment; it may be empty where the server has only one.
 	Env string
-	// Patterns select the values; none means all.
+	// Patterns select the values; none means all. See [Client.SetPatterns].
 	Patterns []string
+	// Context tells who asks, for values that depend on it. See [Client.SetContext].
+	Context map[string]any
 	// Token returns the credential; it is asked before each connection, so that a rotated one is taken up. Nil: none is sent.
 	Token func() (string, error)
 	// Name and Version tell the server who asks.
 	Name, Version string
-	// OnEvent is called from Run's goroutine for whatever happens, in order. It may be nil.
+	// TLS is for servers of https whose certificate the system does not trust. It may be nil.
+	TLS *tls.Config
+
+	// Accept is asked whether the program can use what came, before anybody reads it. With an error the values stay as they were, and
+	// the server is told of it, in at most 1024 bytes that people will read: it must hold no secret. What comes next is asked of again;
+	// so is the same, after a new connection. Accept may take its time: it holds up nothing but what it judges, and what came in
+	// between is passed over. It is called from one goroutine at a time, and first about what Keep has. Nil accepts everything.
+	Accept func(*State) error
+	// Keep is a file for the last values that were accepted, of mode 0600. With it a program starts when no server can be reached: with
+	// the values of its last run, which are stale until a server says otherwise. A file that was kept for another server, environment,
+	// patterns or context is not used, nor is a damaged one. Empty: nothing is kept.
+	Keep string
+
+	// OnEvent is called from Run's goroutine for whatever happens, in order. It may be nil, and must not wait.
 	OnEvent func(Event)
 	Log     *slog.Logger
 }
@@ -63,49 +64,75 @@ type EventKind string
 
 // The kinds of events.
 const (
+	Kept         EventKind = "kept"     // the values of the last run were found on disk
 	Snapshot     EventKind = "snapshot" // all values came anew
 	Delta        EventKind = "delta"    // some values changed
 	Current      EventKind = "current"  // connected again, and nothing had changed
+	Rejected     EventKind = "rejected" // the program did not accept what came
 	Disconnected EventKind = "disconnected"
 )
 
-// Event is something that happened. State is what the client has from then on.
+// Event is something that happened. State is what the client has from then on; of Rejected, what was not accepted.
 type Event struct {
 	Kind    EventKind
 	State   *State
-	Changes []value.Change
-	Cause   string // of a delta: commit, rollback, rewrite or start
-	Err     error  // of Disconnected
-	Retry   time.Duration
+	Changes []value.Change // from what the client had before to State; nil when it had nothing
+	Cause   string         // of a delta: commit, rollback, rewrite, pin, unpin or start
+	Err     error          // of Rejected and Disconnected
+	Retry   time.Duration  // of Disconnected: after which it is tried again
 }
 
-// State is what a client has. It is immutable.
-type State struct {
-	Values     *value.Value
-	Cursor     string
-	Commit     string
-	Author     string
-	Subject    string
-	RollbackOf string
-}
-
-// Client follows one environment.
+// Client follows one environment. It is read as a [Feed].
 type Client struct {
-	o     Options
-	url   string
-	state atomic.Pointer[State]
-	first chan struct{}
-	once  sync.Once
+	*Feed
+	feeder Feeder
+	o      Options
+	url    string
+	times  times
+	bounds bounds
+	ask    *ask
 
-	mu    sync.Mutex
-	stale time.Time // since when there is no connection; zero while there is one
-	fatal error
+	once  sync.Once
+	first chan struct{} // closed when there are values, or will be none
+	stop  context.CancelFunc
+	ended chan struct{} // closed when the Run that Dial began has returned; nil without Dial
+
+	mu      sync.Mutex
+	fatal   error // why following ended
+	trouble error // why there are no values yet
+}
+
+var _ Reader = (*Client)(nil)
+
+// ErrRefused is wrapped by the error of Run when the server will not serve this client, and trying again is of no use.
+var ErrRefused = errors.New("refused by the server")
+
+// Dial follows in the background until Close, and returns when there are values: the server's, or, with [Options.Keep], those of the
+// last run, if no server answers within three seconds. It is an error if there are none before ctx ends, which bounds nothing else.
+func Dial(ctx context.Context, o Options) (*Client, error) {
+	c, err := New(o)
+	if err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c.stop, c.ended = stop, make(chan struct{})
+	go func() {
+		defer close(c.ended)
+		_ = c.Run(running) // Err tells
+	}()
+	if err := c.Wait(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // New makes a client, which does nothing until it is run.
 func New(o Options) (*Client, error) {
 	u, err := url.Parse(o.URL)
 	switch {
+	case err == nil && u.User != nil:
+		return nil, errors.New("the server's URL holds a credential: show it by Token")
 	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("%q is no server's URL: write it like http://127.0.0.1:7420", o.URL)
 	case u.Scheme == "http" || u.Scheme == "https":
@@ -116,265 +143,60 @@ func New(o Options) (*Client, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Client{o: o, url: u.JoinPath("v1/stream").String(), first: make(chan struct{}), stale: time.Now()}, nil
-}
-
-// ErrRefused is wrapped by the error of Run when the server will not serve this client, and trying again is of no use.
-var ErrRefused = errors.New("refused by the server")
-
-// Run follows until ctx ends, or until the server refuses this client for good.
-func (c *Client) Run(ctx context.Context) error {
-	for try := 0; ; try++ {
-		began := time.Now()
-		err := c.follow(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if errors.Is(err, ErrRefused) {
-			c.refuse(err)
-			return err
-		}
-		if time.Since(began) >= settled {
-			try = 0
-		}
-		wait := c.pause(err, try)
-		c.lost(err, wait)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-		}
+	c := &Client{o: o, url: u.JoinPath("v1/stream").String(), times: usualTimes, bounds: usualBounds, ask: newAsk(), first: make(chan struct{})}
+	c.Feed, c.feeder = NewFeed()
+	if c.ask.want.context, err = encodeContext(o.Context); err != nil {
+		return nil, err
 	}
-}
-
-// restarting is the error of a connection that the server ended, asking to come back after a while.
-type restarting struct{ after time.Duration }
-
-func (r *restarting) Error() string { return "the server stops or restarts" }
-
-// pause is how long to wait before connecting again: what the server asked for, else a random part of a time that doubles.
-func (c *Client) pause(err error, try int) time.Duration {
-	var asked *restarting
-	if errors.As(err, &asked) {
-		return min(max(asked.after, firstRetry), mostAsked)
+	c.ask.want.patterns = slices.Clone(o.Patterns)
+	if err := c.check(c.ask.want); err != nil {
+		return nil, err
 	}
-	most := min(firstRetry<<min(try, 16), mostRetry)
-	return most/10 + rand.N(most)
+	return c, nil
 }
 
-func (c *Client) lost(err error, wait time.Duration) {
-	c.mu.Lock()
-	if c.stale.IsZero() {
-		c.stale = time.Now()
+// Close ends following and waits until nothing is left of it. The values stay.
+func (c *Client) Close() {
+	if c.ended != nil {
+		c.stop()
+		<-c.ended
 	}
-	c.mu.Unlock()
-	c.o.Log.Warn("disconnected", "component", "client", "err", err, "retry", wait)
-	c.event(Event{Kind: Disconnected, State: c.state.Load(), Err: err, Retry: wait})
+	c.feeder.End(ErrClosed)
 }
 
-func (c *Client) refuse(err error) {
-	c.mu.Lock()
-	c.fatal = err
-	c.mu.Unlock()
-	c.once.Do(func() { close(c.first) })
-}
-
-// Wait blocks until the first values are there, the server refuses the client, or ctx ends.
+// Wait blocks until there are values, the server refuses the client, or ctx ends.
 func (c *Client) Wait(ctx context.Context) error {
 	select {
-	case <-ctx.Done():
-		return ctx.Err()
 	case <-c.first:
+		if err := c.Err(); err != nil || c.State() != nil {
+			return err
+		}
+		return ErrClosed
+	case <-ctx.Done():
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.trouble != nil {
+		return fmt.Errorf("no values from %s: %w (%w)", c.o.URL, ctx.Err(), c.trouble)
+	}
+	return fmt.Errorf("no values from %s: %w", c.o.URL, ctx.Err())
+}
+
+// Err tells why the server refuses this client, so that following has ended; nil while it goes on, and after Close.
+func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.fatal
 }
 
-// State is what the client has now; nil before the first values.
-func (c *Client) State() *State { return c.state.Load() }
+// available lets go of those who wait for values.
+func (c *Client) available() { c.once.Do(func() { close(c.first) }) }
 
-// Stale tells since when there is no connection; zero while there is one.
-func (c *Client) Stale() time.Time {
+// troubled notes why there are no values yet.
+func (c *Client) troubled(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.stale
-}
-
-// follow connects once and follows until the connection ends.
-func (c *Client) follow(ctx context.Context) error {
-	dialer := websocket.Dialer{
-		Proxy: http.ProxyFromEnvironment, HandshakeTimeout: dialTime, Subprotocols: []string{wire.Subprotocol}, ReadBufferSize: 4096,
-	}
-	header, err := c.credential()
-	if err != nil {
-		return err
-	}
-	ws, answer, err := dialer.DialContext(ctx, c.url, header)
-	if err != nil {
-		return c.dialError(err, answer)
-	}
-	defer ws.Close()
-	stop := context.AfterFunc(ctx, func() { _ = ws.Close() })
-	defer stop()
-	ws.SetReadLimit(maxMessage)
-	hello := wire.Client{Type: wire.TypeHello, Client: wire.Name{Name: c.o.Name, Version: c.o.Version}, Env: c.o.Env, Patterns: c.o.Patterns}
-	if s := c.state.Load(); s != nil {
-		hello.Cursor = s.Cursor
-	}
-	if err := send(ws, hello); err != nil {
-		return err
-	}
-	for {
-		_ = ws.SetReadDeadline(time.Now().Add(silence))
-		_, data, err := ws.ReadMessage()
-		if err != nil {
-			return closeError(err)
-		}
-		m, err := wire.ParseServer(data)
-		if err != nil {
-			return err
-		}
-		if err := c.take(ws, m); err != nil {
-			return err
-		}
-	}
-}
-
-func send(ws *websocket.Conn, m wire.Client) error {
-	_ = ws.SetWriteDeadline(time.Now().Add(writeTime))
-	return ws.WriteMessage(websocket.TextMessage, wire.Encode(m))
-}
-
-func (c *Client) credential() (http.Header, error) {
-	if c.o.Token == nil {
-		return nil, nil
-	}
-	token, err := c.o.Token()
-	if err != nil {
-		return nil, fmt.Errorf("token: %w", err)
-	}
-	return http.Header{"Authorization": {"Bearer " + token}}, nil
-}
-
-// dialError tells why there is no connection. A token that was good may be replaced by its next: then connecting again is of use.
-func (c *Client) dialError(err error, answer *http.Response) error {
-	if answer == nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	defer answer.Body.Close()
-	why := explanation(answer)
-	switch answer.StatusCode {
-	case http.StatusUnauthorized:
-		if c.o.Token != nil && c.state.Load() != nil {
-			return fmt.Errorf("connect: %s", why)
-		}
-		fallthrough
-	case http.StatusForbidden, http.StatusMisdirectedRequest:
-		return fmt.Errorf("%w: %s", ErrRefused, why)
-	}
-	return fmt.Errorf("connect: %s", why)
-}
-
-// explanation is what the server says of its refusal.
-func explanation(answer *http.Response) string {
-	var body struct {
-		Error struct{ Message, Hint string }
-	}
-	data, _ := io.ReadAll(io.LimitReader(answer.Body, maxExplanation))
-	if json.Unmarshal(data, &body) != nil || body.Error.Message == "" {
-		return "the server answers " + answer.Status
-	}
-	return strings.TrimSuffix(body.Error.Message+"; "+body.Error.Hint, "; ")
-}
-
-func closeError(err error) error {
-	var closed *websocket.CloseError
-	if errors.As(err, &closed) && wire.Terminal(closed.Code) {
-		return fmt.Errorf("%w: %s", ErrRefused, closed.Text)
-	}
-	return err
-}
-
-// take acts on one message.
-func (c *Client) take(ws *websocket.Conn, m *wire.Server) error {
-	switch m.Type {
-	case wire.TypeSnapshot, wire.TypeDelta, wire.TypeCurrent:
-		if err := c.advance(m); err != nil {
-			return err
-		}
-	case wire.TypePing:
-		if old := c.state.Load(); old == nil || old.Cursor != m.Cursor {
-			return c.forget("the server is at another state than we have")
-		}
-	case wire.TypeGoaway:
-		return &restarting{time.Duration(min(m.RetryAfterMs, int(mostAsked.Milliseconds()))) * time.Millisecond}
-	case wire.TypeError:
-		return reported(ws, m)
-	default:
-		return nil // a newer server may say more than we know
-	}
-	return send(ws, wire.Client{Type: wire.TypeAck, Cursor: c.state.Load().Cursor})
-}
-
-// reported is the error that a server tells of. The close code after it says whether connecting again is of use.
-func reported(ws *websocket.Conn, m *wire.Server) error {
-	_ = ws.SetReadDeadline(time.Now().Add(closeTime))
-	_, _, err := ws.ReadMessage()
-	var closed *websocket.CloseError
-	if errors.As(err, &closed) && wire.Terminal(closed.Code) {
-		return fmt.Errorf("%w: %s; %s", ErrRefused, m.Message, m.Hint)
-	}
-	return fmt.Errorf("the server reports %s: %s", m.Code, m.Message)
-}
-
-// advance brings the state to what a message tells.
-func (c *Client) advance(m *wire.Server) error {
-	old := c.state.Load()
-	next := &State{Cursor: m.Cursor, Commit: m.Commit, Author: m.Author, Subject: m.Subject, RollbackOf: m.RollbackOf}
-	event := Event{Kind: EventKind(m.Type), State: next, Cause: m.Cause}
-	switch m.Type {
-	case wire.TypeSnapshot:
-		v, err := value.ParseJSON(m.Values)
-		if err != nil {
-			return fmt.Errorf("values of a snapshot: %w", err)
-		}
-		next.Values = v
-	case wire.TypeCurrent:
-		if old == nil || old.Cursor != m.Cursor {
-			return c.forget("the server takes us for another state than we have")
-		}
-		next.Values = old.Values
-	case wire.TypeDelta:
-		if old == nil || old.Cursor != m.From {
-			return c.forget("a delta begins at another state than we have")
-		}
-		v, err := applyPatch(old.Values, m.Patch)
-		if err != nil {
-			return c.forget(err.Error())
-		}
-		next.Values, next.Cursor = v, m.To
-	}
-	if old != nil {
-		event.Changes = value.Diff(old.Values, next.Values)
-	}
-	c.state.Store(next)
-	c.mu.Lock()
-	c.stale = time.Time{}
-	c.mu.Unlock()
-	c.once.Do(func() { close(c.first) })
-	c.event(event)
-	return nil
-}
-
-// forget drops the cursor, so that the next connection begins with a snapshot. The values stay until then.
-func (c *Client) forget(why string) error {
-	if old := c.state.Load(); old != nil {
-		without := *old
-		without.Cursor = ""
-		c.state.Store(&without)
-	}
-	return errors.New(why)
+	c.trouble = err
 }
 
 func (c *Client) event(e Event) {

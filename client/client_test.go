@@ -3,7 +3,6 @@ package client_test
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -15,144 +14,18 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"go.uber.org/goleak"
 
-	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/client"
 	"github.com/trunkline/trunkline/client/wire"
-	"github.com/trunkline/trunkline/notify"
 	"github.com/trunkline/trunkline/notify/notifytest"
 	"github.com/trunkline/trunkline/value"
 )
-
-// generous is a deadline that only a fault exceeds.
-const generous = 20 * time.Second
-
-// hub serves at an address until it is stopped.
-type hub struct {
-	addr string
-	stop func()
-}
-
-func serve(t *testing.T, live notify.Live, addr string) *hub {
-	t.Helper()
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := notify.New(notify.Options{Live: live})
-	mux := http.NewServeMux()
-	mux.Handle("/v1/stream", access.NewGuard(access.GuardOptions{}).Wrap(h))
-	srv := httptest.NewUnstartedServer(mux)
-	_ = srv.Listener.Close()
-	srv.Listener = notify.Listen(l)
-	srv.Start()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- h.Run(ctx) }()
-	stop := sync.OnceFunc(func() {
-		cancel()
-		<-done
-		srv.Close()
-	})
-	t.Cleanup(stop)
-	return &hub{l.Addr().String(), stop}
-}
-
-// following is a client that runs.
-type following struct {
-	*client.Client
-	events chan client.Event
-	done   chan error
-	cancel func()
-}
-
-func follow(t *testing.T, o client.Options) *following {
-	t.Helper()
-	f := &following{events: make(chan client.Event, 10_000), done: make(chan error, 1)}
-	o.OnEvent = func(e client.Event) { f.events <- e }
-	c, err := client.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Client = c
-	ctx, cancel := context.WithCancel(context.Background())
-	f.cancel = cancel
-	go func() { f.done <- c.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		f.ended(t)
-	})
-	return f
-}
-
-func (f *following) ended(t *testing.T) error {
-	t.Helper()
-	select {
-	case err := <-f.done:
-		f.done <- err
-		return err
-	case <-time.After(generous):
-		t.Fatal("Run does not end")
-		return nil
-	}
-}
-
-func (f *following) wait(t *testing.T) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), generous)
-	defer cancel()
-	if err := f.Wait(ctx); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// next is the next event, which must be of a kind.
-func (f *following) next(t *testing.T, kind client.EventKind) client.Event {
-	t.Helper()
-	select {
-	case e := <-f.events:
-		if e.Kind != kind {
-			t.Fatalf("%s in the place of %s: %+v", e.Kind, kind, e)
-		}
-		return e
-	case <-time.After(generous):
-		t.Fatalf("no %s came", kind)
-		return client.Event{}
-	}
-}
-
-// until skips failed attempts to connect.
-func (f *following) until(t *testing.T, kind client.EventKind) client.Event {
-	t.Helper()
-	for {
-		select {
-		case e := <-f.events:
-			if e.Kind == client.Disconnected && kind != client.Disconnected {
-				continue
-			}
-			if e.Kind != kind {
-				t.Fatalf("%s in the place of %s: %+v", e.Kind, kind, e)
-			}
-			return e
-		case <-time.After(generous):
-			t.Fatalf("no %s came", kind)
-		}
-	}
-}
-
-func leakless(t *testing.T) {
-	t.Helper()
-	t.Cleanup(func() { goleak.VerifyNone(t) })
-}
-
-const shop = `{"checkout":{"timeout":"90s","days":"7d","ratio":1.5,"limit":20,"on":true,"name":"x","dsn":{"$redacted":true,"fp":"ab"}},"list":[1,2]}`
 
 func TestTypedReads(t *testing.T) {
 	leakless(t)
 	live := notifytest.NewLive()
 	f := follow(t, client.Options{URL: "http://" + serve(t, live, "127.0.0.1:0").addr + "/"})
-	if f.State() != nil || f.Int("checkout.limit", 7) != 7 || f.Stale().IsZero() {
+	if f.State() != nil || f.Int("checkout.limit", 7) != 7 || upToDate(f) {
 		t.Error("something is there before the first values")
 	}
 	v := live.PutJSON("prod", shop)
@@ -184,7 +57,7 @@ func TestTypedReads(t *testing.T) {
 		}
 	}
 	s := f.State()
-	if s.Commit != v.ID || s.Author != "Ada" || s.Subject != "change" || s.Cursor == "" || !f.Stale().IsZero() {
+	if s.Commit != v.ID || s.Author != "Ada" || s.Subject != "change" || s.Cursor == "" || !upToDate(f) {
 		t.Errorf("%+v", s)
 	}
 	if dsn, ok := s.Values.Lookup("checkout.dsn"); !ok || dsn.Fingerprint() != "ab" {
@@ -298,15 +171,15 @@ func TestServerRestart(t *testing.T) {
 	f := follow(t, client.Options{URL: "http://" + h.addr, Env: "prod"})
 	f.next(t, client.Snapshot)
 	h.stop()
-	if e := f.next(t, client.Disconnected); e.Err == nil || e.Retry < 200*time.Millisecond || e.Retry > 6*time.Second {
+	if e := f.next(t, client.Disconnected); e.Err == nil || e.Retry < 500*time.Millisecond || e.Retry > 6*time.Second {
 		t.Errorf("%+v", e)
 	}
-	if f.Stale().IsZero() || f.Int("a", 0) != 1 {
+	if upToDate(f) || f.Int("a", 0) != 1 {
 		t.Error("the last values must stay, and be known as stale")
 	}
 	moved := live.PutJSON("prod", `{"a":1}`)
 	serve(t, live, h.addr)
-	if e := f.until(t, client.Current); e.State.Commit != moved.ID || len(e.Changes) != 0 || !f.Stale().IsZero() {
+	if e := f.until(t, client.Current); e.State.Commit != moved.ID || len(e.Changes) != 0 || !upToDate(f) {
 		t.Errorf("%+v", e)
 	}
 	live.PutJSON("prod", `{"a":2}`)
@@ -331,125 +204,6 @@ func TestResumesByADelta(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
-
-// relay carries connections until it is told to cut them.
-type relay struct {
-	addr  string
-	mu    sync.Mutex
-	conns []net.Conn
-}
-
-func newRelay(t *testing.T, to string) *relay {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &relay{addr: l.Addr().String()}
-	var carrying sync.WaitGroup
-	carrying.Go(func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("tcp", to)
-			if err != nil {
-				_ = in.Close()
-				continue
-			}
-			r.mu.Lock()
-			r.conns = append(r.conns, in, out)
-			r.mu.Unlock()
-			for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
-				carrying.Go(func() {
-					_, _ = pair[0].(*net.TCPConn).WriteTo(pair[1])
-					_ = pair[0].Close()
-					_ = pair[1].Close()
-				})
-			}
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		r.cut()
-		carrying.Wait()
-	})
-	return r
-}
-
-func (r *relay) cut() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range r.conns {
-		_ = c.Close()
-	}
-	r.conns = nil
-}
-
-// script is a server that says given lines, one connection after the other, and hands on the hello of each.
-func script(t *testing.T, connections ...func(ws *websocket.Conn)) (url string, hellos chan wire.Client) {
-	t.Helper()
-	hellos = make(chan wire.Client, 100)
-	next := make(chan func(*websocket.Conn), len(connections))
-	for _, c := range connections {
-		next <- c
-	}
-	up := websocket.Upgrader{Subprotocols: []string{wire.Subprotocol}}
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case do := <-next:
-			ws, err := up.Upgrade(w, r, nil)
-			if err != nil {
-				return
-			}
-			defer ws.Close()
-			_, data, err := ws.ReadMessage()
-			if err != nil {
-				return
-			}
-			m, err := wire.ParseClient(data)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			hellos <- *m
-			do(ws)
-		default:
-			http.Error(w, "nothing more", http.StatusServiceUnavailable)
-		}
-	}))
-	t.Cleanup(srv.Close)
-	return srv.URL, hellos
-}
-
-func say(lines ...string) func(*websocket.Conn) {
-	return func(ws *websocket.Conn) {
-		for _, line := range lines {
-			_ = ws.WriteMessage(websocket.TextMessage, []byte(line))
-		}
-		for {
-			if _, _, err := ws.ReadMessage(); err != nil {
-				return
-			}
-		}
-	}
-}
-
-func ending(code int, lines ...string) func(*websocket.Conn) {
-	return func(ws *websocket.Conn) {
-		for _, line := range lines {
-			_ = ws.WriteMessage(websocket.TextMessage, []byte(line))
-		}
-		_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, "why"), time.Now().Add(generous))
-		_, _, _ = ws.ReadMessage()
-	}
-}
-
-const (
-	one   = `{"type":"snapshot","cursor":"c1","commit":"1","reason":"hello","values":{"a":1}}`
-	fresh = `{"type":"snapshot","cursor":"c9","commit":"9","reason":"hello","values":{"a":9}}`
-)
 
 // Whatever does not fit what the client has makes it ask for everything anew; the last values stay until then.
 func TestWhatDoesNotFit(t *testing.T) {
@@ -552,8 +306,6 @@ func TestRefused(t *testing.T) {
 	for name, o := range map[string]client.Options{
 		"unknown environment": {Env: "nope"},
 		"no environment":      {},
-		"bad pattern":         {Env: "prod", Patterns: []string{"a..b"}},
-		"too many patterns":   {Env: "prod", Patterns: slices.Repeat([]string{"a"}, 101)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			leakless(t)
@@ -600,6 +352,28 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestOptionsThatTheServerWouldRefuse(t *testing.T) {
+	for name, o := range map[string]client.Options{
+		"no pattern":        {Patterns: []string{"a..b"}},
+		"too many patterns": {Patterns: slices.Repeat([]string{"a"}, 101)},
+		"a long name":       {Name: strings.Repeat("x", 1000)},
+		"no context":        {Context: map[string]any{"f": func() {}}},
+		"a large context":   {Context: map[string]any{"f": strings.Repeat("x", 20_000)}},
+	} {
+		o.URL = "http://127.0.0.1:1"
+		if _, err := client.New(o); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestCredentialInURL(t *testing.T) {
+	_, err := client.New(client.Options{URL: "https://ops:hunter2@config.example"})
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Error(err)
+	}
+}
+
 func TestURLs(t *testing.T) {
 	for url, good := range map[string]bool{
 		"http://127.0.0.1:7420": true, "https://config.example": true, "http://config.example/under/": true, "ws://x": true, "wss://x": true,
@@ -621,6 +395,12 @@ func TestPatch(t *testing.T) {
 		{`{"":{"":1}}`, `[{"op":"remove","path":"//"}]`, `{"":{}}`},
 		{`{"a":1}`, `[{"op":"replace","path":"","value":{"b":2}}]`, `{"b":2}`},
 		{`{}`, `[{"op":"add","path":"/` + long + `","value":1}]`, `{"` + long + `":1}`},
+		{`{"a":{"b":1,"c":1}}`, `[{"op":"remove","path":"/a/b"},{"op":"add","path":"/a/b","value":2},{"op":"replace","path":"/a/b","value":3}]`, `{"a":{"b":3,"c":1}}`},
+		{`{"a":{"b":1}}`, `[{"op":"replace","path":"/a","value":{"c":1}},{"op":"add","path":"/a/d","value":2}]`, `{"a":{"c":1,"d":2}}`},
+		{`{"a":{"b":1}}`, `[{"op":"replace","path":"/a/b","value":2},{"op":"remove","path":"/a"}]`, `{}`},
+		{`{"a":{"b":1}}`, `[{"op":"remove","path":"/a"},{"op":"add","path":"/a/b","value":1}]`, ""},
+		{`{"a":{"b":1}}`, `[{"op":"remove","path":"/a/b"},{"op":"remove","path":"/a/b"}]`, ""},
+		{`{"a":{"b":1}}`, `[{"op":"replace","path":"/a/b","value":1}]`, `{"a":{"b":1}}`},
 		{`{"a":1}`, `[{"op":"remove","path":""}]`, ""},
 		{`{"a":1}`, `[{"op":"add","path":"/b/c","value":1}]`, ""},
 		{`{"a":1}`, `[{"op":"add","path":"/a/c","value":1}]`, ""},
@@ -651,7 +431,7 @@ func TestDependencies(t *testing.T) {
 	for dep := range strings.Lines(string(out)) {
 		dep = strings.TrimSpace(dep)
 		own, ours := strings.CutPrefix(dep, module)
-		if ours && own != "client" && own != "client/wire" && own != "value" || strings.Contains(dep, "go-git") || strings.Contains(dep, "nats") {
+		if ours && !slices.Contains([]string{"client", "client/wire", "internal/atomicfile", "value"}, own) || strings.Contains(dep, "go-git") || strings.Contains(dep, "nats") {
 			t.Errorf("the client needs %s", dep)
 		}
 	}

@@ -2,14 +2,15 @@ package notify
 
 import (
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// Listen wraps a listener of plain TCP, so that sessions on its connections are written to without ever waiting for one of them.
-// On other connections, as those of TLS, every write gets a goroutine of its own.
+// Listen wraps a listener of plain TCP, so that sessions on its connections are written to without ever waiting for one of them, and
+// wait for their clients at the least cost. TLS may be laid over it; then every write gets a goroutine of its own.
 func Listen(l net.Listener) net.Listener { return listener{l} }
 
 type listener struct{ net.Listener }
@@ -27,25 +28,32 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return c, nil //nolint:nilerr // the connection works all the same, in the ordinary way
 	}
-	return &conn{Conn: tcp, tcp: tcp, raw: raw}, nil
+	return &conn{tcp: tcp, raw: raw}, nil
 }
 
-// conn is a TCP connection whose writes, once it streams, never wait: what the socket does not take at once is written by a
-// goroutine that lives just as long. The TCP connection itself is not embedded: its unexported methods would come along, and
-// [net.Buffers] would write past Write.
+// conn is a TCP connection with two modes. Once it streams, writes never wait: what the socket does not take at once is written by a
+// goroutine that lives just as long. Once it attends, reads never wait: [conn.await] does.
 type conn struct {
-	net.Conn
 	tcp *net.TCPConn
 	raw syscall.RawConn
+
+	// Of the goroutine that reads.
+	attends bool
+	peeked  bool // await took the byte below
+	ahead   [1]byte
 
 	mu        sync.Mutex
 	streaming bool
 	patience  time.Duration // how long the socket may stay full
-	draining  bool
-	tail      []byte // what follows what the goroutine is writing
-	pieces    int    // frames in the tail: one may be large, all others are control frames
+	tail      *tail         // what the socket had no room for; nil when it takes all
 	failed    error
-	after     func(error) // called once everything is written, or cannot be
+}
+
+// tail is what a goroutine writes to a socket that is full.
+type tail struct {
+	more   []byte      // what follows what the goroutine is writing
+	pieces int         // frames in more: one may be large, all others are control frames
+	after  func(error) // called once everything is written, or cannot be
 }
 
 // stream begins the mode in which writes do not wait, and in which the socket may stay full for so long.
@@ -56,7 +64,18 @@ func (c *conn) stream(patience time.Duration) {
 	c.streaming, c.patience = true, patience
 }
 
-// bound keeps the kernel from taking in megabytes for a client that reads nothing. A connection of TLS is bounded beneath.
+// beneath is the connection of ours that another one, as that of TLS, is laid over; nil when there is none.
+func beneath(c net.Conn) *conn {
+	switch c := c.(type) {
+	case *conn:
+		return c
+	case interface{ NetConn() net.Conn }:
+		return beneath(c.NetConn())
+	}
+	return nil
+}
+
+// bound keeps the kernel from taking in megabytes for a client that reads nothing.
 func bound(c net.Conn) {
 	switch c := c.(type) {
 	case *conn:
@@ -76,17 +95,93 @@ func cut(c net.Conn) {
 	_ = c.Close()
 }
 
-// CloseWrite lets the HTTP server end a response as it does on a bare TCP connection.
-func (c *conn) CloseWrite() error { return c.tcp.CloseWrite() }
+// Close, CloseWrite, LocalAddr, RemoteAddr, SetDeadline and SetReadDeadline are those of the TCP connection. It is not embedded: what
+// else it can do would come along, and [net.Buffers] would write past Write.
+func (c *conn) Close() error                      { return c.tcp.Close() }
+func (c *conn) CloseWrite() error                 { return c.tcp.CloseWrite() } // lets the HTTP server end a response as it does on a bare connection
+func (c *conn) LocalAddr() net.Addr               { return c.tcp.LocalAddr() }
+func (c *conn) RemoteAddr() net.Addr              { return c.tcp.RemoteAddr() }
+func (c *conn) SetReadDeadline(t time.Time) error { return c.tcp.SetReadDeadline(t) }
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// errNothing is the error of a read from a connection that attends, when nothing has come. TLS takes it for one that will pass.
+var errNothing error = nothing{}
+
+type nothing struct{}
+
+func (nothing) Error() string   { return "nothing has come" }
+func (nothing) Timeout() bool   { return true }
+func (nothing) Temporary() bool { return true }
+
+// Read reads what has come. It waits for something until the connection attends.
+func (c *conn) Read(p []byte) (n int, err error) {
+	if !c.attends || len(p) == 0 {
+		return c.tcp.Read(p)
+	}
+	if c.peeked {
+		n, c.peeked = copy(p, c.ahead[:]), false
+	}
+	more, err := c.readOnce(p[n:])
+	if n += more; n > 0 && (err == errNothing || err == io.EOF) { //nolint:errorlint // our own, and that of the interface
+		err = nil // the next read meets it again
+	}
+	return n, err
+}
+
+// readOnce reads what the socket has now.
+func (c *conn) readOnce(p []byte) (n int, err error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	outer := c.raw.Read(func(fd uintptr) bool {
+		n, err = read(fd, p)
+		return true // never wait for the socket
+	})
+	switch {
+	case outer != nil:
+		return 0, outer
+	case errors.Is(err, syscall.EAGAIN):
+		return 0, errNothing
+	case err == nil && n == 0:
+		return 0, io.EOF
+	}
+	return max(n, 0), err
+}
+
+func read(fd uintptr, p []byte) (n int, err error) {
+	for {
+		if n, err = syscall.Read(int(fd), p); !errors.Is(err, syscall.EINTR) {
+			return n, err
+		}
+	}
+}
+
+// await waits until something has come, the connection ends, or its time to read is up. It needs so little that a goroutine which
+// does nothing else keeps the smallest stack there is.
+func (c *conn) await() error {
+	if c.peeked {
+		return nil
+	}
+	return c.raw.Read(c.peek)
+}
+
+// peek reports whether a read would not wait. There is nothing to ask the system for that without a read.
+func (c *conn) peek(fd uintptr) bool {
+	n, err := read(fd, c.ahead[:])
+	c.peeked = n == 1
+	return !errors.Is(err, syscall.EAGAIN)
+}
 
 // whenIdle reports true when nothing is left to write. Otherwise it calls after as soon as that is so, or cannot be.
 func (c *conn) whenIdle(after func(error)) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.draining {
-		c.after = after
+	if c.tail != nil {
+		c.tail.after = after
 	}
-	return !c.draining
+	return c.tail == nil
 }
 
 // SetWriteDeadline leaves a streaming connection alone: its tails have a deadline of their own.
@@ -110,25 +205,41 @@ func (c *conn) Write(p []byte) (int, error) {
 		return c.tcp.Write(p)
 	}
 	defer c.mu.Unlock()
+	return c.put(p, false)
+}
+
+// lend writes all of p as Write does, and takes no copy: p must never change.
+func (c *conn) lend(p []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, err := c.put(p, true)
+	return err
+}
+
+// put hands the socket what it has room for, and keeps the rest. The lock must be held.
+func (c *conn) put(p []byte, lent bool) (int, error) {
 	if c.failed != nil {
 		return 0, c.failed
 	}
 	n := 0
-	if !c.draining {
+	if c.tail == nil {
 		n, c.failed = c.writeOnce(p)
 	}
 	switch rest := p[n:]; {
 	case c.failed != nil:
 		return n, c.failed
 	case len(rest) == 0:
-	case c.draining && c.pieces == maxTail:
+	case c.tail != nil && c.tail.pieces == maxTail:
 		c.failed = errTail
 		return 0, c.failed
-	case c.draining:
-		c.tail, c.pieces = append(c.tail, rest...), c.pieces+1
+	case c.tail != nil:
+		c.tail.more, c.tail.pieces = append(c.tail.more, rest...), c.tail.pieces+1
 	default:
-		c.draining = true
-		go c.drain(append([]byte(nil), rest...))
+		if !lent {
+			rest = append([]byte(nil), rest...)
+		}
+		c.tail = &tail{}
+		go c.drain(rest)
 	}
 	return len(p), nil
 }
@@ -159,14 +270,14 @@ func (c *conn) writeOnce(p []byte) (written int, err error) {
 	return written, err
 }
 
-// drain writes a tail, and what was added to it meanwhile.
-func (c *conn) drain(tail []byte) {
+// drain writes what the socket had no room for, and what was added to it meanwhile.
+func (c *conn) drain(rest []byte) {
 	for {
 		_ = c.tcp.SetWriteDeadline(time.Now().Add(c.patience))
-		_, err := c.tcp.Write(tail)
+		_, err := c.tcp.Write(rest)
 		c.mu.Lock()
-		if err == nil && len(c.tail) > 0 {
-			tail, c.tail, c.pieces = c.tail, nil, 0
+		if t := c.tail; err == nil && len(t.more) > 0 {
+			rest, t.more, t.pieces = t.more, nil, 0
 			c.mu.Unlock()
 			continue
 		}
@@ -174,8 +285,8 @@ func (c *conn) drain(tail []byte) {
 		if c.failed == nil {
 			c.failed = err
 		}
-		after, failed := c.after, c.failed
-		c.draining, c.tail, c.pieces, c.after = false, nil, 0, nil
+		after, failed := c.tail.after, c.failed
+		c.tail = nil
 		c.mu.Unlock()
 		if after != nil {
 			after(failed)

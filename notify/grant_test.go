@@ -22,7 +22,7 @@ import (
 )
 
 // granting takes the grant of a caller from a header.
-func granting(t *testing.T, next http.Handler) http.Handler {
+func granting(t tb, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var g access.Grant
 		if err := json.Unmarshal([]byte(r.Header.Get("Grant")), &g); err != nil {

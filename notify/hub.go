@@ -1,14 +1,16 @@
 // Package notify brings every connected client from what it has to what is live.
 //
 // A [Hub] is an http.Handler for the stream, behind a guard of package access; [Hub.Run] delivers until its context ends. Sessions
-// that may see the same, and ask for the same, share one view, whose frames are encoded once. A session has no queue: it is brought from the state it has to the
-// newest one in a single step, however many versions lie between. Writes never wait for a client, so a slow one delays nobody but
-// itself; one that reads nothing for 30 s is closed.
+// that may see the same, and ask for the same, share one view, whose frames are encoded once. A session has no queue: it is brought
+// from the state it has to the newest one in a single step, however many versions lie between. Writes never wait for a client, so a
+// slow one delays nobody but itself; one that reads nothing for 30 s is closed. A version costs what it touches: views whose patterns
+// select nothing of a change are not looked at.
+//
+// [Hub.Convergence] tells how far the clients have followed.
 package notify
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"runtime"
@@ -22,7 +24,6 @@ import (
 	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/client/wire"
-	"github.com/trunkline/trunkline/value"
 )
 
 // Live is what every environment serves, as [apply.Live] holds it.
@@ -45,82 +46,51 @@ type Options struct {
 	MaxSessions int
 }
 
-// Observer holds hooks for metrics. Any may be nil. They are called from many goroutines and must not block.
-type Observer struct {
-	// Sessions is called with 1 for a session that opened and -1 for one that ended.
-	Sessions func(change int)
-	// Delivered is called for each frame handed to a socket, but for the last of a session that ends; delay is the time since
-	// its version went live, negative when it tells of none or answers a hello.
-	Delivered func(kind string, bytes int, delay time.Duration)
-	// Answered is called for each message of a client after its hello.
-	Answered func(kind string)
-	// Ended is called once for each session the server ended, with the reason.
-	Ended func(code string)
-	// Revealed is called for each session that is shown sensitive values, with its patterns.
-	Revealed func(who *access.Identity, env, patterns string)
-}
-
-func (o Observer) sessions(change int) {
-	if o.Sessions != nil {
-		o.Sessions(change)
-	}
-}
-
-func (o Observer) delivered(f *frame) {
-	if o.Delivered == nil {
-		return
-	}
-	delay := time.Duration(-1)
-	if !f.since.IsZero() {
-		delay = time.Since(f.since)
-	}
-	o.Delivered(f.kind, f.bytes, delay)
-}
-
-func (o Observer) answered(kind string) {
-	if o.Answered != nil {
-		o.Answered(kind)
-	}
-}
-
-func (o Observer) ended(code string) {
-	if o.Ended != nil {
-		o.Ended(code)
-	}
-}
-
 // Hub holds the sessions.
 type Hub struct {
-	o        Options
-	limits   limits
-	upgrader websocket.Upgrader
-	queue    queue
-	readers  sync.WaitGroup
-	writes   sync.WaitGroup
+	o         Options
+	limits    limits
+	born      time.Time
+	upgraders [2]websocket.Upgrader // without compression, and with it
+	views     *views
+	queue     queue
+	turns     chan struct{} // of answers to hellos and updates, which may be large: the writers must not wait for a processor
+	readers   sync.WaitGroup
+	writes    sync.WaitGroup
+	told      told
 
 	mu       sync.Mutex
-	sessions map[*session]struct{}
-	views    map[string]*view
-	recent   map[string][]*apply.Version // by environment, newest first
+	sessions [pingSteps][]*session // by their turn to be pinged
+	open     int
+	clients  map[wire.Name]*client
 	closing  bool
 }
 
 // New makes a Hub without sessions.
 func New(o Options) *Hub {
-	h := &Hub{o: o, limits: usual, sessions: map[*session]struct{}{}, views: map[string]*view{}, recent: map[string][]*apply.Version{}}
+	h := &Hub{
+		o: o, limits: usual, born: time.Now(), views: newViews(o.Live), clients: map[wire.Name]*client{},
+		turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+	}
 	h.queue.grown.L = &h.queue.mu
 	if o.MaxSessions > 0 {
 		h.limits.sessions = o.MaxSessions
 	}
-	h.upgrader = websocket.Upgrader{
-		ReadBufferSize: readBuffer, WriteBufferPool: &sync.Pool{}, Subprotocols: []string{wire.Subprotocol},
-		CheckOrigin: func(*http.Request) bool { return true }, // access has judged the Origin before
-		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
-			http.Error(w, reason.Error(), status)
-		},
+	for i := range h.upgraders {
+		h.upgraders[i] = websocket.Upgrader{
+			ReadBufferSize: 256, WriteBufferPool: &sync.Pool{}, // of the handshake alone
+			EnableCompression: i == 1, Subprotocols: []string{wire.Subprotocol},
+			CheckOrigin: func(*http.Request) bool { return true }, // access has judged the Origin before
+			Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+				http.Error(w, reason.Error(), status)
+			},
+		}
 	}
 	return h
 }
+
+// now is the time since the Hub was made.
+func (h *Hub) now() time.Duration { return time.Since(h.born) }
 
 // Run delivers until ctx ends; then it asks every client to come back later, and returns when all sessions have ended.
 func (h *Hub) Run(ctx context.Context) error {
@@ -129,15 +99,14 @@ func (h *Hub) Run(ctx context.Context) error {
 		writers.Go(h.queue.work)
 	}
 	writers.Go(func() { h.pingAll(ctx) })
-	for {
+	for ctx.Err() == nil {
 		changed := h.o.Live.Changed()
-		h.refresh()
+		h.views.advance(h.bring)
 		select {
 		case <-changed:
-			continue
+		case <-h.views.strayed:
 		case <-ctx.Done():
 		}
-		break
 	}
 	h.goaway()
 	h.queue.close()
@@ -147,43 +116,16 @@ func (h *Hub) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// refresh brings all views to what is live and hands the sessions that lack something to the writers.
-func (h *Hub) refresh() {
-	h.mu.Lock()
-	h.rememberAll()
-	views := make([]*view, 0, len(h.views))
-	for _, v := range h.views {
-		views = append(views, v)
+// bring hands the sessions of a view that has changed to the writers, or ends them where its environment is no longer served.
+func (h *Hub) bring(v *view, served bool) {
+	if served {
+		h.queue.addAll(v.members())
+		return
 	}
-	h.mu.Unlock()
-	for _, v := range views {
-		changed, served := v.refresh(h.o.Live)
-		switch {
-		case !served:
-			h.retire(v)
-		case changed:
-			h.queue.addAll(v.members())
-		}
-	}
-}
-
-// rememberAll keeps the newest versions of each environment, so that cursors of a while ago are understood.
-func (h *Hub) rememberAll() {
-	remembered := make(map[string][]*apply.Version, len(h.recent))
-	for _, env := range h.o.Live.Environments() {
-		recent, v := h.recent[env], h.o.Live.Get(env)
-		if v != nil && (len(recent) == 0 || recent[0] != v) {
-			recent = append([]*apply.Version{v}, recent[:min(len(recent), kept-1)]...)
-		}
-		remembered[env] = recent
-	}
-	h.recent = remembered
-}
-
-// retire ends the sessions of an environment that is no longer served.
-func (h *Hub) retire(v *view) {
 	for _, s := range v.members() {
-		s.end(&refusal{wire.CloseUnknownEnvironment, "unknownEnvironment", fmt.Sprintf("the environment %s is no longer served", v.env), "ask for another environment"})
+		s.end(&refusal{
+			wire.CloseUnknownEnvironment, "unknownEnvironment", "the environment " + v.env + " is no longer served", "ask for another environment",
+		})
 	}
 }
 
@@ -198,7 +140,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the client must name the subprotocol "+wire.Subprotocol, http.StatusBadRequest)
 		return
 	}
-	s := &session{hub: h, who: access.FromContext(r.Context()), slot: uint8(rand.UintN(256))}
+	s := &session{hub: h, who: access.FromContext(r.Context()), slot: uint8(rand.UintN(256)), place: nowhere}
 	if refused := s.admit(r); refused != nil {
 		refused.Write(w)
 		return
@@ -210,13 +152,34 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, refused)
 		return
 	}
-	ws, err := h.upgrader.Upgrade(w, r, nil)
+	deflate := offersDeflate(r.Header)
+	with := 0
+	if deflate {
+		with = 1
+	}
+	ws, err := h.upgraders[with].Upgrade(w, r, nil)
 	if err != nil {
 		h.leave(s)
 		return // the upgrader has answered
 	}
-	s.begun(ws)
-	go s.read() // and let go of the handler's goroutine with its large stack
+	s.begun(ws.NetConn(), deflate)
+	go s.wait() // and let go of the handler's goroutine with its large stack
+}
+
+// offersDeflate tells whether a client offers permessage-deflate (RFC 7692) in a way that can be taken without saying more of it.
+func offersDeflate(h http.Header) bool {
+	for _, line := range h["Sec-Websocket-Extensions"] {
+		if strings.Contains(line, `"`) {
+			return false // quoted parameters: none of those that there are needs quotes
+		}
+		for offer := range strings.SplitSeq(line, ",") {
+			name, parameters, _ := strings.Cut(offer, ";")
+			if strings.TrimSpace(name) == "permessage-deflate" && !strings.Contains(parameters, "server_max_window_bits") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // What is refused whoever asks.
@@ -244,10 +207,13 @@ func (h *Hub) enter(s *session) *access.Refused {
 	switch {
 	case h.closing:
 		return refusedStopping
-	case len(h.sessions) >= h.limits.sessions:
+	case h.open >= h.limits.sessions:
 		return refusedFull
 	}
-	h.sessions[s] = struct{}{}
+	turn := &h.sessions[s.turn(pingSteps)]
+	s.seat = int32(len(*turn))
+	*turn = append(*turn, s)
+	h.open++
 	h.readers.Add(1)
 	h.o.Observe.sessions(1)
 	return nil
@@ -260,106 +226,42 @@ func (h *Hub) leave(s *session) {
 	if s.room != nil {
 		s.room.Leave()
 	}
+	h.views.unseat(s)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.sessions, s)
+	turn := &h.sessions[s.turn(pingSteps)]
+	*turn = without(*turn, s.seat, func(moved *session) { moved.seat = s.seat })
+	h.open--
+	if s.client != nil {
+		h.forget(s.client)
+	}
 	h.o.Observe.sessions(-1)
-	if v := s.view; v != nil && v.remove(s) {
-		delete(h.views, v.key())
-	}
 }
 
-// refusal is why a hello cannot be answered.
-type refusal struct {
-	close               int
-	code, message, hint string
+// without is a list without the session at a place, where the last one stands instead, which is told so. A list that has become much
+// smaller is copied, so that a crowd that has left leaves no memory behind.
+func without(list []*session, at int32, moves func(*session)) []*session {
+	last := len(list) - 1
+	if moved := list[last]; int(at) != last {
+		list[at] = moved
+		moves(moved)
+	}
+	list[last] = nil
+	list = list[:last]
+	if cap(list) > 64 && len(list) < cap(list)/4 {
+		list = slices.Clone(list)
+	}
+	return list
 }
 
-// join gives a session its view, and sends what brings it up to date.
-func (h *Hub) join(s *session, m *wire.Client) *refusal {
-	texts := m.Patterns
-	if len(texts) == 0 {
-		texts = []string{"**"}
-	}
-	patterns, err := value.ParsePatterns(texts)
-	if err != nil {
-		return &refusal{wire.CloseBadMessage, "badPattern", brief(err.Error()), "* is one segment, ** any number of them"}
-	}
-	if s.room != nil {
-		if err := s.room.Patterns(len(patterns)); err != nil {
-			return &refusal{wire.CloseTooMany, access.ReasonPatterns, err.Error(), "ask with fewer, wider patterns"}
-		}
-	}
-	env, refused := h.environment(s.who.Grant, m.Env)
-	if refused != nil {
-		return refused
-	}
-	v, recent, refused := h.viewOf(sight{env, s.who.Grant, patterns}, s)
-	if refused != nil {
-		return refused
-	}
-	if v.reveals() && h.o.Observe.Revealed != nil {
-		h.o.Observe.Revealed(s.who, env, strings.Join(texts, " "))
-	}
-	s.answer(v.first(m.Cursor, recent))
-	return nil
-}
-
-// brief bounds what is echoed of a client's own text.
-func brief(text string) string {
-	if len(text) <= maxEcho {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxEcho], "") + "…"
-}
-
-// environment settles which environment a hello means: the one it names, or the only one there is. One that is not granted is not
-// there.
-func (h *Hub) environment(grant access.Grant, name string) (string, *refusal) {
-	all := h.o.Live.Environments()
-	served := slices.DeleteFunc(slices.Clone(all), func(env string) bool { return !grant.Allows(env) })
-	switch {
-	case len(all) == 0:
-		return "", &refusal{wire.CloseNotReady, "notReady", "nothing is served yet", "connect again in a while"}
-	case name == "" && len(served) == 1:
-		return served[0], nil
-	case name == "" && len(served) > 0:
-		return "", &refusal{wire.CloseUnknownEnvironment, "noEnvironment", "the hello names no environment", "name one in the hello, or with --env for the command: " + strings.Join(served, ", ")}
-	case !slices.Contains(served, name):
-		return "", &refusal{wire.CloseUnknownEnvironment, "unknownEnvironment", "no such environment is served", oneOf(served)}
-	}
-	return name, nil
-}
-
-func oneOf(served []string) string {
-	if len(served) == 0 {
-		return "the credential is for environments that are not served now"
-	}
-	return "name one of " + strings.Join(served, ", ")
-}
-
-// viewOf finds or makes the view and adds the session to it.
-func (h *Hub) viewOf(at sight, s *session) (*view, []*apply.Version, *refusal) {
+// all are the sessions whose turn it is, or all of them for a negative step.
+func (h *Hub) all(step int) []*session {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	key := at.key()
-	v := h.views[key]
-	if v == nil {
-		if len(h.views) >= h.limits.views {
-			return nil, nil, &refusal{wire.CloseTooMany, "tooManyViews", "too many different sets of patterns are in use", "use the patterns of others"}
-		}
-		v = newView(at)
+	if step >= 0 {
+		return slices.Clone(h.sessions[step])
 	}
-	changed, served := v.refresh(h.o.Live)
-	if !served {
-		return nil, nil, &refusal{wire.CloseUnknownEnvironment, "unknownEnvironment", "the environment is no longer served", "ask for another environment"}
-	}
-	if changed {
-		h.queue.addAll(v.members())
-	}
-	h.views[key], s.view = v, v
-	v.add(s)
-	return v, h.recent[at.env], nil
+	return slices.Concat(h.sessions[:]...)
 }
 
 // pingAll gives every session a ping in each interval, at a time of its own.
@@ -372,18 +274,9 @@ func (h *Hub) pingAll(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		var due []*session
-		h.mu.Lock()
-		for s := range h.sessions {
-			if s.turn(pingSteps) == step {
-				due = append(due, s)
-			}
-		}
-		h.mu.Unlock()
+		due := h.all(step)
 		for _, s := range due {
-			s.mu.Lock()
-			s.ping = true
-			s.mu.Unlock()
+			s.ping.Store(true)
 		}
 		h.queue.addAll(due)
 	}
@@ -393,12 +286,8 @@ func (h *Hub) pingAll(ctx context.Context) {
 func (h *Hub) goaway() {
 	h.mu.Lock()
 	h.closing = true
-	all := make([]*session, 0, len(h.sessions))
-	for s := range h.sessions {
-		all = append(all, s)
-	}
 	h.mu.Unlock()
-	for _, s := range all {
+	for _, s := range h.all(-1) {
 		s.goaway(h.limits.goawayLeast + rand.N(h.limits.goawaySpread))
 	}
 }

@@ -10,21 +10,27 @@ type queue struct {
 	closed   bool
 }
 
-func (q *queue) add(s *session) { q.addAll([]*session{s}) }
+func (q *queue) add(s *session) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.append(s)
+	q.grown.Signal()
+}
 
 func (q *queue) addAll(sessions []*session) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, s := range sessions {
-		s.mu.Lock()
-		waits := s.queued
-		s.queued = true
-		s.mu.Unlock()
-		if !waits {
-			q.sessions = append(q.sessions, s)
-		}
+		q.append(s)
 	}
 	q.grown.Broadcast()
+}
+
+// append adds a session that does not wait already. The lock must be held, and a session's must not be: it may be held for as long as its frame is made.
+func (q *queue) append(s *session) {
+	if s.queued.CompareAndSwap(false, true) {
+		q.sessions = append(q.sessions, s)
+	}
 }
 
 func (q *queue) close() {

@@ -140,7 +140,7 @@ func TestWhatTheReconcilerPutsLive(t *testing.T) {
 	old.expect(wire.TypeDelta)
 	files["config/database.yaml"] = "dsn: postgres://u:hunter2@db/x\npool: 5\n"
 	take("turn it back")
-	if d := p.expect(wire.TypeDelta); d.Cause != "rollback" || d.RollbackOf == "" || p.cursor != begun || dsn() != before {
+	if d := p.expect(wire.TypeDelta); d.Cause != "rollback" || d.RollbackOf == "" || d.Lineage == nil || d.Lineage.Kind != "rollback" || d.Lineage.Version != d.RollbackOf || p.cursor != begun || dsn() != before {
 		t.Errorf("%+v", d)
 	}
 	old.expect(wire.TypeDelta)

@@ -87,13 +87,15 @@ func TestMisbehavingClients(t *testing.T) {
 			s.wait(t, "its end", func() bool { return s.sessions == 0 && (c.code == "" || s.ended[c.code] == before+1) })
 		})
 	}
-	if got := sorted(s.ended); !slices.Equal(got, []string{"badMessage:13", "badPattern:2"}) {
+	if got := sorted(s.ended); !slices.Equal(got, []string{"badMessage:13", "badPattern:2", "protocol:2"}) {
 		t.Errorf("ended %v", got)
 	}
 }
 
 func TestNoHello(t *testing.T) {
-	s := serve(t, func(l *notify.Limits) { l.Hello = 50 * time.Millisecond })
+	s := serve(t, func(l *notify.Limits) {
+		l.Hello, l.Messages, l.Bytes = 50*time.Millisecond, notify.NoLimit, notify.NoLimit
+	})
 	s.live.PutJSON("prod", shop)
 	silent, dribbling := s.connect(t, 0), s.connect(t, 0)
 	defer silent.Close()

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.uber.org/goleak"
 
 	"github.com/trunkline/trunkline/access"
@@ -115,7 +117,13 @@ type server struct {
 func guarded(h http.Handler) http.Handler { return access.NewGuard(access.GuardOptions{}).Wrap(h) }
 
 func open(live *notifytest.Live, secure bool, change func(*notify.Limits)) *server {
-	s := &server{counts: newCounts(), live: live, done: make(chan error, 1)}
+	s := openOn(live, secure, change)
+	s.live = live
+	return s
+}
+
+func openOn(live notify.Live, secure bool, change func(*notify.Limits)) *server {
+	s := &server{counts: newCounts(), done: make(chan error, 1)}
 	guard := access.NewGuard(access.GuardOptions{Observe: func(reason string) { s.change(func() { s.refused[reason]++ }) }})
 	o := notify.Options{Live: live, Guard: guard, Observe: s.observer()}
 	if change == nil {
@@ -242,8 +250,23 @@ func (p *peer) send(m wire.Client) {
 	}
 }
 
-// next reads a message and acts on it.
+// next reads a message, with the chunks that may follow it, and acts on it.
 func (p *peer) next() *wire.Server {
+	p.t.Helper()
+	m := p.message()
+	for n := range m.Chunks {
+		part := p.message()
+		if part.Type != wire.TypeChunk || part.Index != n || part.Cursor != m.Cursor {
+			p.t.Fatalf("%s %d of %s in the place of chunk %d of %s", part.Type, part.Index, part.Cursor, n, m.Cursor)
+		}
+		m.Values = append(m.Values, part.Data...)
+	}
+	p.take(m)
+	return m
+}
+
+// message reads one message, which must be as the schema says.
+func (p *peer) message() *wire.Server {
 	p.t.Helper()
 	_ = p.SetReadDeadline(time.Now().Add(generous))
 	kind, data, err := p.ReadMessage()
@@ -253,12 +276,39 @@ func (p *peer) next() *wire.Server {
 	if kind != websocket.TextMessage {
 		p.t.Fatalf("a frame of kind %d", kind)
 	}
+	conforms(p.t, data)
 	m, err := wire.ParseServer(data)
 	if err != nil {
 		p.t.Fatalf("%v: %s", err, data)
 	}
-	p.take(m)
 	return m
+}
+
+// described is what docs/schemas says that a server sends.
+var described = sync.OnceValues(func() (*jsonschema.Schema, error) {
+	return jsonschema.NewCompiler().Compile(filepath.Join("..", "docs", "schemas", "stream-server.schema.json"))
+})
+
+// conforms judges a message by the schema.
+func conforms(t tb, data []byte) {
+	t.Helper()
+	s, err := described()
+	if err != nil {
+		t.Fatalf("schema: %v", err)
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err == nil {
+		err = s.Validate(v)
+	}
+	if err != nil {
+		t.Fatalf("%v: %.1000s", err, data)
+	}
+	of := s.AllOf[slices.IndexFunc(s.AllOf, func(one *jsonschema.Schema) bool { return one.If.Validate(v) == nil })].Then.Ref
+	for name := range v.(map[string]any) {
+		if of.Properties[name] == nil {
+			t.Fatalf("the field %s is not described: %.1000s", name, data)
+		}
+	}
 }
 
 func (p *peer) take(m *wire.Server) {

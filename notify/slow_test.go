@@ -82,7 +82,7 @@ func TestSlowClientSkipsAChangeAndItsRevert(t *testing.T) {
 
 func TestPingingClientThatReadsNothingBlocksNobody(t *testing.T) {
 	// Where the system itself stops taking the pings, because nothing is read on the way back, the full socket ends the session.
-	s := serve(t, func(l *notify.Limits) { l.Write = time.Second })
+	s := serve(t, func(l *notify.Limits) { l.Write, l.Messages, l.Bytes = time.Second, notify.NoLimit, notify.NoLimit })
 	s.live.PutJSON("prod", large(0))
 	p := slow(t, s, 1)[0]
 	healthy := s.follow(t, "prod")

@@ -2,12 +2,10 @@ package notify
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"strings"
 	"sync"
-	"time"
-
-	"github.com/gorilla/websocket"
+	"sync/atomic"
+	"weak"
 
 	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/apply"
@@ -50,9 +48,21 @@ func patternsKey(s sight) string {
 	return b.String()
 }
 
+// watched are patterns that select all that a sight can see, and maybe more; whole where only everything does.
+func (s sight) watched() (patterns []value.Pattern, whole bool) {
+	if s.grant.Public() {
+		return s.patterns, s.patterns[0].All()
+	}
+	levels := s.grant.Scope(nil, s.patterns).Levels()
+	if len(levels) == 0 {
+		return nil, true
+	}
+	return levels[len(levels)-1], false
+}
+
 // full is what a version holds for those who may see everything.
-func (s sight) full(v *apply.Version) *value.Value {
-	if s.grant.May(access.Reveal) {
+func full(v *apply.Version, reveals bool) *value.Value {
+	if reveals {
 		return v.Snapshot.Values
 	}
 	return v.Snapshot.Delivered
@@ -75,8 +85,14 @@ func (s *selection) values() *value.Value {
 
 // see narrows a version, and takes over from an earlier selection what has not changed since.
 func (s sight) see(v *apply.Version, before *selection) *selection {
-	next := &selection{scope: s.grant.Scope(v.Snapshot.Manifest.Public, s.patterns), full: s.full(v)}
-	again := before != nil && before.scope.Key() == next.scope.Key()
+	next := &selection{full: full(v, s.grant.May(access.Reveal))}
+	again := before != nil && !s.grant.Public() // whose scope stays as it is
+	if again {
+		next.scope = before.scope
+	} else {
+		next.scope = s.grant.Scope(v.Snapshot.Manifest.Public, s.patterns)
+		again = before != nil && before.scope.Key() == next.scope.Key()
+	}
 	var was *value.Value
 	if again {
 		was = before.full
@@ -96,106 +112,98 @@ func (s sight) see(v *apply.Version, before *selection) *selection {
 // view is what all sessions with the same sight see. Frames are encoded once for all of them.
 type view struct {
 	sight
+	key    string
 	prefix [sha256.Size]byte // of every cursor: what the view is
+	turn   int               // among the views of its group; guarded by views
 
-	mu       sync.Mutex
-	sessions map[*session]struct{}
-	seen     *selection // of the present version
-	version  *apply.Version
-	states   []*state          // newest last
-	older    map[string]*state // by cursor, from versions before the view was made; nil until one is asked for
+	version atomic.Pointer[apply.Version] // that it was made from
+	now     atomic.Pointer[state]         // the newest
 
-	// Frames that tell of the present version.
-	deltas    map[string]*frame        // by the cursor they begin at
-	snapshots map[string]func() *frame // by their reason
+	seats    sync.Mutex
+	sessions []*session
+
+	mu     sync.Mutex
+	seen   *selection        // of version
+	states []*state          // newest last
+	older  map[string]*state // by cursor, from versions before the view was made; nil until one is asked for
+
+	// Frames that tell of version, as long as somebody is being sent them: views are many, and what they show may be large.
+	deltas    map[string]weak.Pointer[frame] // by the cursor they begin at
+	snapshots map[string]weak.Pointer[frame] // by their reason
 }
 
 // state is one content of a view. Two states with the same cursor have the same content.
 type state struct {
 	values *value.Value
 	cursor string
+	until  atomic.Pointer[mark] // the newest version known to show it
 }
 
-// frame is an encoded message.
-type frame struct {
-	kind    string
-	bytes   int
-	since   time.Time // when what it tells went live; zero when it tells nothing new
-	message *websocket.PreparedMessage
-}
+// nowhere is the place of a session that is no member of a view.
+const nowhere = -1
 
-func newFrame(kind string, data []byte) *frame {
-	m, err := websocket.NewPreparedMessage(websocket.TextMessage, data)
-	if err != nil {
-		panic(err) // a text message can always be prepared
-	}
-	return &frame{kind: kind, bytes: len(data), message: m}
-}
-
-func newView(s sight) *view {
-	return &view{sight: s, prefix: sha256.Sum256([]byte("cursor v2\x00" + s.key())), sessions: map[*session]struct{}{}}
+func newView(s sight, key string) *view {
+	return &view{sight: s, key: key, prefix: prefixOf(key)}
 }
 
 func (v *view) add(s *session) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.sessions[s] = struct{}{}
+	v.seats.Lock()
+	defer v.seats.Unlock()
+	s.place = int32(len(v.sessions))
+	v.sessions = append(v.sessions, s)
 }
 
 // remove reports whether the session was the last.
 func (v *view) remove(s *session) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	delete(v.sessions, s)
+	v.seats.Lock()
+	defer v.seats.Unlock()
+	v.sessions = without(v.sessions, s.place, func(moved *session) { moved.place = s.place })
+	s.place = nowhere
 	return len(v.sessions) == 0
 }
 
 func (v *view) members() []*session {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	members := make([]*session, 0, len(v.sessions))
-	for s := range v.sessions {
-		members = append(members, s)
-	}
-	return members
-}
-
-// cursor names a content of the view, the same on every server: a digest of what the view is and of what is in it. Sensitive
-// values count by their keyed fingerprints.
-func (v *view) cursor(values *value.Value) string {
-	sum := values.Sum()
-	digest := sha256.Sum256(append(v.prefix[:len(v.prefix):len(v.prefix)], sum[:]...))
-	return base64.RawURLEncoding.EncodeToString(digest[:15])
+	v.seats.Lock()
+	defer v.seats.Unlock()
+	return append([]*session(nil), v.sessions...)
 }
 
 // refresh brings the view to what is live, and reports whether its content changed and whether its environment is served at all.
-// What is live is read under the lock: the view could else be brought back to an older version.
-func (v *view) refresh(live Live) (changed, served bool) {
+// until is the version until which it is known to have shown what it does; nil for that it was made from. What is live is read under
+// the lock: the view could else be brought back to an older version.
+func (v *view) refresh(live Live, until *mark) (changed, served bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	version := live.Get(v.env)
-	if version == nil || v.version == version {
+	if version == nil || v.version.Load() == version {
 		return false, version != nil
 	}
-	var before *value.Value
-	if n := len(v.states); n > 0 {
-		before = v.states[n-1].values
+	before := v.now.Load()
+	if before != nil && until != nil {
+		before.until.Store(until)
 	}
-	v.seen, v.version = v.see(version, v.seen), version
+	v.seen = v.see(version, v.seen)
 	values := v.seen.values()
-	if changed = before == nil || !value.Equal(before, values); changed {
-		v.states = append(v.states, &state{values: values, cursor: v.cursor(values)})
+	if changed = before == nil || !value.Equal(before.values, values); changed {
+		v.push(v.stateOf(values))
 	}
+	v.now.Load().until.Store(&mark{version.ID})
+	v.version.Store(version)
+	v.deltas, v.snapshots = nil, nil
+	return changed, true
+}
+
+// push adds a state, which is the newest then. The lock must be held.
+func (v *view) push(s *state) {
+	v.states = append(v.states, s)
 	if len(v.states) > kept {
 		v.states = append([]*state(nil), v.states[1:]...)
 	}
-	v.deltas = map[string]*frame{}
-	v.snapshots = map[string]func() *frame{}
-	for _, reason := range []string{wire.ReasonHello, wire.ReasonUnknownCursor} {
-		present := v.present()
-		v.snapshots[reason] = sync.OnceValue(func() *frame { return v.snapshotFrame(present, version, reason) })
-	}
-	return changed, true
+	v.now.Store(s)
+}
+
+func (v *view) stateOf(values *value.Value) *state {
+	return &state{values: values, cursor: v.cursor(values)}
 }
 
 // reveals tells whether the view shows values that others get redacted.
@@ -205,51 +213,67 @@ func (v *view) reveals() bool {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.seen.values().Sum() != v.seen.scope.Select(v.version.Snapshot.Delivered).Sum()
+	return v.seen.values().Sum() != v.seen.scope.Select(v.version.Load().Snapshot.Delivered).Sum()
 }
-
-// present is the newest state. The lock must be held.
-func (v *view) present() *state { return v.states[len(v.states)-1] }
 
 // first answers a hello: nothing new, what changed since the cursor, or everything.
-func (v *view) first(cursor string, recent []*apply.Version) (*frame, *state) {
-	f, has := v.resume(cursor, recent)
-	if f != nil {
-		return f, has
+func (v *view) first(cursor string, recent []*apply.Version) *reply {
+	if cursor == "" {
+		return v.snapshot(wire.ReasonHello)
 	}
-	v.mu.Lock()
-	reason := wire.ReasonHello
-	if cursor != "" {
-		reason = wire.ReasonUnknownCursor
+	if r := v.resume(cursor, recent); r != nil {
+		return r
 	}
-	has, encoded := v.present(), v.snapshots[reason]
-	v.mu.Unlock()
-	return encoded(), has // outside the lock: it may be large
+	if v.own(cursor) {
+		return v.snapshot(wire.ReasonStaleCursor)
+	}
+	return v.snapshot(wire.ReasonUnknownCursor)
 }
 
-// resume goes on from a cursor; the frame is nil when it is not known.
-func (v *view) resume(cursor string, recent []*apply.Version) (*frame, *state) {
+// resume goes on from a cursor; nil when it is not known.
+func (v *view) resume(cursor string, recent []*apply.Version) *reply {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if cursor == "" {
-		return nil, nil
-	}
 	had := v.find(cursor, recent)
 	if had == nil {
-		return nil, nil
+		return nil
 	}
 	f, to := v.deltaFrom(had)
 	if f == nil {
-		return v.currentFrame(to), to
+		return &reply{v.currentFrame(), to}
 	}
 	late := *f
-	late.since = time.Time{} // how long the client was away is no delay of ours
-	return &late, to
+	late.since = noTime // how long the client was away is no delay of ours
+	return &reply{&late, to}
+}
+
+// snapshot tells everything.
+func (v *view) snapshot(reason string) *reply {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return &reply{v.snapshotFrame(reason), v.now.Load()}
+}
+
+// current tells that there is nothing new.
+func (v *view) current() *frame {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.currentFrame()
+}
+
+// delta leads from a state to the newest one; the frame is nil when they have the same content.
+func (v *view) delta(from *state) (*frame, *state) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.deltaFrom(from)
 }
 
 // find returns the state a cursor names, looking at what the view held and then at what earlier versions would have shown. Nil
 // when none of them is it. The lock must be held.
 func (v *view) find(cursor string, recent []*apply.Version) *state {
+	if !v.own(cursor) {
+		return nil
+	}
 	for _, s := range v.states {
 		if s.cursor == cursor {
 			return s
@@ -260,71 +284,21 @@ func (v *view) find(cursor string, recent []*apply.Version) *state {
 		seen := v.seen
 		for _, version := range recent { // newest first: each shares with the one after it what it has in common
 			seen = v.see(version, seen)
-			values := seen.values()
-			cursor := v.cursor(values)
-			v.older[cursor] = &state{values: values, cursor: cursor}
+			s := v.stateOf(seen.values())
+			v.older[s.cursor] = s
 		}
 	}
 	return v.older[cursor]
 }
 
-// delta leads from a state to the present one; the frame is nil when they have the same content.
-func (v *view) delta(from *state) (*frame, *state) {
+// shown is the version until which the view showed what a cursor names; nil when it is not known.
+func (v *view) shown(cursor string) *mark {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.deltaFrom(from)
-}
-
-func (v *view) deltaFrom(from *state) (*frame, *state) {
-	to := v.present()
-	if f := v.deltas[from.cursor]; f != nil || from.cursor == to.cursor {
-		return f, to
+	for _, s := range v.states {
+		if s.cursor == cursor {
+			return s.until.Load()
+		}
 	}
-	b := []byte(`{"type":"delta"`)
-	b = appendField(b, "from", from.cursor)
-	b = appendField(b, "to", to.cursor)
-	b = v.appendVersion(b, v.version)
-	b = appendField(b, "cause", string(v.version.Cause))
-	b = append(b, `,"patch":`...)
-	b = value.AppendPatch(b, value.Diff(from.values, to.values))
-	f := newFrame(wire.TypeDelta, append(b, '}'))
-	f.since = v.version.Since
-	v.deltas[from.cursor] = f
-	return f, to
-}
-
-func (v *view) snapshotFrame(s *state, version *apply.Version, reason string) *frame {
-	b := []byte(`{"type":"snapshot"`)
-	b = appendField(b, "cursor", s.cursor)
-	b = v.appendVersion(b, version)
-	b = appendField(b, "reason", reason)
-	b = append(b, `,"values":`...)
-	return newFrame(wire.TypeSnapshot, append(s.values.AppendJSON(b), '}'))
-}
-
-func (v *view) currentFrame(s *state) *frame {
-	b := appendField([]byte(`{"type":"current"`), "cursor", s.cursor)
-	return newFrame(wire.TypeCurrent, append(v.appendVersion(b, v.version), '}'))
-}
-
-func pingFrame(s *state) *frame {
-	return newFrame(wire.TypePing, append(appendField([]byte(`{"type":"ping"`), "cursor", s.cursor), '}'))
-}
-
-// appendVersion tells of a version; who made it and why, those alone who may see its history.
-func (v *view) appendVersion(b []byte, version *apply.Version) []byte {
-	b = appendField(b, "commit", version.ID)
-	if v.grant.May(access.History) {
-		b = appendField(b, "author", version.Commit.Author.Name)
-		b = appendField(b, "subject", version.Commit.Subject)
-	}
-	if !version.RollbackOf.IsZero() {
-		b = appendField(b, "rollbackOf", version.RollbackOf.String())
-	}
-	return b
-}
-
-func appendField(b []byte, name, text string) []byte {
-	b = append(append(append(b, ",\""...), name...), "\":"...)
-	return append(b, wire.Encode(text)...)
+	return nil
 }

@@ -7,24 +7,12 @@ package wire
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 
-	strict "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Subprotocol is the WebSocket subprotocol both sides name.
 const Subprotocol = "trunkline.v1.json"
-
-// Limits of what a client may send.
-const (
-	MaxClientMessage = 64 << 10 // bytes
-	MaxPatterns      = 100
-	MaxNameLength    = 128  // of the client's name and version, in bytes
-	MaxReasonLength  = 1024 // of a nack, in bytes
-	MaxCursorLength  = 128
-)
 
 // Close codes. A client that meets one from 4000 to 4099 connects again, after a while; from 4400 on it does not, because the
 // same hello would meet the same answer.
@@ -32,8 +20,9 @@ const (
 	CloseRestart    = 4000 // the server stops or restarts
 	CloseCredential = 4001 // the credential has ended, or grants something else now
 	CloseNotReady   = 4002 // the server serves nothing yet
-	CloseSilent     = 4003 // the client answered no ping
+	CloseSilent     = 4003 // the client answered no ping, or did not finish a message
 	CloseTooMany    = 4029 // too many different views
+	CloseFlood      = 4030 // the client sends too much
 
 	CloseBadMessage         = 4400
 	CloseUnknownEnvironment = 4404
@@ -45,10 +34,13 @@ func Terminal(code int) bool { return code >= 4400 && code < 4500 }
 
 // The types of messages.
 const (
-	TypeHello    = "hello"
-	TypeAck      = "ack"
-	TypeNack     = "nack"
+	TypeHello  = "hello"
+	TypeUpdate = "update"
+	TypeAck    = "ack"
+	TypeNack   = "nack"
+
 	TypeSnapshot = "snapshot"
+	TypeChunk    = "chunk"
 	TypeCurrent  = "current"
 	TypeDelta    = "delta"
 	TypePing     = "ping"
@@ -61,10 +53,13 @@ type Client struct {
 	Type string `json:"type"`
 
 	// Of a hello.
-	Client   Name           `json:"client,omitzero"`
-	Env      string         `json:"env,omitempty"`
-	Patterns []string       `json:"patterns,omitempty"` // none: everything
-	Context  jsontext.Value `json:"context,omitempty"`  // an object; kept for what depends on who asks
+	Client Name   `json:"client,omitzero"`
+	Env    string `json:"env,omitempty"`
+
+	// Of a hello or an update. In a hello what is missing is everything, and nobody in particular; in an update it stays as it is. An
+	// empty list of patterns asks for everything in both.
+	Patterns []string       `json:"patterns,omitzero"`
+	Context  jsontext.Value `json:"context,omitempty"` // an object; kept for what depends on who asks
 
 	// Of a hello: the state the client still has, if any. Of an ack or a nack: the state it speaks of.
 	Cursor string `json:"cursor,omitempty"`
@@ -81,12 +76,17 @@ type Name struct {
 // Server is a message from a server. Which fields count depends on its type.
 type Server struct {
 	Type   string `json:"type"`
-	Cursor string `json:"cursor,omitempty"` // of snapshot, current and ping: the state they speak of
+	Cursor string `json:"cursor,omitempty"` // of snapshot, chunk, current and ping: the state they speak of
 	Commit string `json:"commit,omitempty"`
 
-	// Of a snapshot.
-	Reason string          `json:"reason,omitempty"` // hello, unknownCursor
+	// Of a snapshot. Either its values are here, or they follow in so many chunks.
+	Reason string          `json:"reason,omitempty"`
 	Values json.RawMessage `json:"values,omitempty"`
+	Chunks int             `json:"chunks,omitempty"`
+
+	// Of a chunk: its number, from 0, and its part of the JSON text of the values. Chunks come in order.
+	Index int    `json:"index,omitempty"`
+	Data  string `json:"data,omitempty"`
 
 	// Of a delta.
 	From  string          `json:"from,omitempty"`
@@ -98,6 +98,8 @@ type Server struct {
 	Author     string `json:"author,omitempty"`
 	Subject    string `json:"subject,omitempty"`
 	RollbackOf string `json:"rollbackOf,omitempty"`
+	// Lineage is what the commit takes back, for those who may see history.
+	Lineage *Lineage `json:"lineage,omitempty"`
 
 	// Of a goaway: how many milliseconds to wait before connecting again.
 	RetryAfterMs int `json:"retryAfterMs,omitempty"`
@@ -108,79 +110,23 @@ type Server struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
+// Lineage tells what a commit takes back, all of it by the names of commits.
+type Lineage struct {
+	Kind      string `json:"kind"`                // rollback, revert, partialRevert, claimedRevert
+	Version   string `json:"version,omitempty"`   // whose content a rollback restores
+	First     string `json:"first,omitempty"`     // the oldest commit that is taken back
+	Last      string `json:"last,omitempty"`      // the newest
+	Confirmed bool   `json:"confirmed,omitempty"` // the content bears out what the commit's message says
+}
+
 // Reasons of a snapshot.
 const (
 	ReasonHello         = "hello"         // the client named no cursor
-	ReasonUnknownCursor = "unknownCursor" // the server does not know the state the client named
+	ReasonUnknownCursor = "unknownCursor" // the cursor is of another view: other patterns, environment or grant; or of no server of ours
+	ReasonStaleCursor   = "staleCursor"   // the cursor is of this view, and the server no longer has its state
+	ReasonUpdate        = "update"        // the client asked for something else
+	ReasonLargeChange   = "largeChange"   // the patch would be larger than one message may be
 )
-
-// ErrMessage is wrapped by the error of every message that breaks the protocol.
-var ErrMessage = errors.New("not a message of " + Subprotocol)
-
-// ParseClient reads and judges a client's message.
-func ParseClient(data []byte) (*Client, error) {
-	if len(data) > MaxClientMessage {
-		return nil, fmt.Errorf("%w: %d bytes are more than %d", ErrMessage, len(data), MaxClientMessage)
-	}
-	var m Client
-	if err := strict.Unmarshal(data, &m); err != nil {
-		return nil, fmt.Errorf("%w: %s", ErrMessage, plain(err))
-	}
-	if err := m.check(); err != nil {
-		return nil, err
-	}
-	return &m, nil
-}
-
-// plain takes from a decoder's error what helps, and no more than that of a stranger's bytes.
-func plain(err error) string {
-	if errors.Is(err, jsontext.ErrDuplicateName) {
-		return "a name occurs twice in one object"
-	}
-	var syntactic *jsontext.SyntacticError
-	if errors.As(err, &syntactic) {
-		return fmt.Sprintf("the JSON cannot be read at byte %d", syntactic.ByteOffset)
-	}
-	var semantic *strict.SemanticError
-	if errors.As(err, &semantic) {
-		pointer := string(semantic.JSONPointer)
-		return fmt.Sprintf("at %q: a %s does not belong there", pointer[:min(len(pointer), 64)], semantic.JSONKind)
-	}
-	return "it cannot be read"
-}
-
-func (m *Client) check() error {
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%w: "+format, append([]any{ErrMessage}, args...)...)
-	}
-	switch {
-	case m.Type != TypeHello && m.Type != TypeAck && m.Type != TypeNack:
-		return bad("its type must be hello, ack or nack")
-	case len(m.Patterns) > MaxPatterns:
-		return bad("%d patterns are more than %d", len(m.Patterns), MaxPatterns)
-	case len(m.Client.Name) > MaxNameLength || len(m.Client.Version) > MaxNameLength:
-		return bad("the client's name or version is longer than %d bytes", MaxNameLength)
-	case len(m.Cursor) > MaxCursorLength:
-		return bad("the cursor is longer than %d bytes", MaxCursorLength)
-	case len(m.Reason) > MaxReasonLength:
-		return bad("the reason is longer than %d bytes", MaxReasonLength)
-	case len(m.Context) > 0 && m.Context.Kind() != '{' && m.Context.Kind() != 'n':
-		return bad("the context is not an object")
-	}
-	return nil
-}
-
-// ParseServer reads a server's message.
-func ParseServer(data []byte) (*Server, error) {
-	var m Server
-	if err := strict.Unmarshal(data, &m); err != nil {
-		return nil, fmt.Errorf("%w: %s", ErrMessage, plain(err))
-	}
-	if m.Type == "" {
-		return nil, fmt.Errorf("%w: it has no type", ErrMessage)
-	}
-	return &m, nil
-}
 
 // Encode writes a message.
 func Encode(m any) []byte {

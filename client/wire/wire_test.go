@@ -22,8 +22,9 @@ var ofClient = map[string]wire.Client{
 		Type: wire.TypeHello, Client: wire.Name{Name: "web", Version: "1.9"}, Env: "prod", Patterns: []string{"checkout.**", "search.*"},
 		Context: []byte(`{"targetingKey":"u1"}`), Cursor: "vZxPEOoxJ3JZ-DBl1-DA",
 	},
-	"ack":  {Type: wire.TypeAck, Cursor: "vZxPEOoxJ3JZ-DBl1-DA"},
-	"nack": {Type: wire.TypeNack, Cursor: "vZxPEOoxJ3JZ-DBl1-DA", Reason: "the pool cannot shrink"},
+	"update": {Type: wire.TypeUpdate, Patterns: []string{"checkout.**"}, Context: []byte(`{"targetingKey":"u2"}`)},
+	"ack":    {Type: wire.TypeAck, Cursor: "vZxPEOoxJ3JZ-DBl1-DA"},
+	"nack":   {Type: wire.TypeNack, Cursor: "vZxPEOoxJ3JZ-DBl1-DA", Reason: "the pool cannot shrink"},
 }
 
 const (
@@ -36,7 +37,10 @@ var ofServer = map[string]wire.Server{
 		Type: wire.TypeSnapshot, Cursor: "vZxPEOoxJ3JZ-DBl1-DA", Commit: oneCommit, Author: "Ada", Subject: "Shorten the timeout", Reason: wire.ReasonUnknownCursor,
 		Values: []byte(`{"checkout":{"dsn":{"$redacted":true,"fp":"9f2c41aa0b7d3e55"},"ratio":1.0,"timeout":20}}`),
 	},
-	"current": {Type: wire.TypeCurrent, Cursor: "vZxPEOoxJ3JZ-DBl1-DA", Commit: oneCommit, Author: "Ada", Subject: "Shorten the timeout"},
+	"snapshotInChunks": {Type: wire.TypeSnapshot, Cursor: "vZxPEOoxJ3JZ-DBl1-DA", Commit: oneCommit, Reason: wire.ReasonHello, Chunks: 2},
+	"chunk":            {Type: wire.TypeChunk, Cursor: "vZxPEOoxJ3JZ-DBl1-DA", Data: `{"checkout":{"label":"Grü`},
+	"chunkLast":        {Type: wire.TypeChunk, Cursor: "vZxPEOoxJ3JZ-DBl1-DA", Index: 1, Data: `n \"now\"","timeout":20}}`},
+	"current":          {Type: wire.TypeCurrent, Cursor: "vZxPEOoxJ3JZ-DBl1-DA", Commit: oneCommit, Author: "Ada", Subject: "Shorten the timeout"},
 	"delta": {
 		Type: wire.TypeDelta, From: "vZxPEOoxJ3JZ-DBl1-DA", To: "ddgBkj9eEflxIyoMh9LX", Commit: otherCommit, Author: "Bo", Subject: "Revert", Cause: "rollback",
 		RollbackOf: oneCommit,
@@ -49,13 +53,22 @@ var ofServer = map[string]wire.Server{
 	},
 }
 
+// written is a message as it is sent. A server writes the number of the first chunk, too.
+func written(message any) []byte {
+	text := wire.Encode(message)
+	if m, ok := message.(wire.Server); ok && m.Type == wire.TypeChunk && m.Index == 0 {
+		text = bytes.Replace(text, []byte(`,"data"`), []byte(`,"index":0,"data"`), 1)
+	}
+	return text
+}
+
 // golden compares a message with its file, but for white space.
 func golden(t *testing.T, name string, message any) []byte {
 	t.Helper()
 	file := filepath.Join("testdata", name+".json")
 	if *update {
 		var b bytes.Buffer
-		if err := json.Indent(&b, wire.Encode(message), "", "  "); err != nil {
+		if err := json.Indent(&b, written(message), "", "  "); err != nil {
 			t.Fatal(err)
 		}
 		b.WriteByte('\n')
@@ -71,7 +84,7 @@ func golden(t *testing.T, name string, message any) []byte {
 	if err := json.Compact(&b, data); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(b.String(), string(wire.Encode(message))); diff != "" {
+	if diff := cmp.Diff(b.String(), string(written(message))); diff != "" {
 		t.Errorf("%s: %s", name, diff)
 	}
 	return b.Bytes()
@@ -96,6 +109,13 @@ func TestGoldenMessages(t *testing.T) {
 	}
 }
 
+// The parts of the golden chunks are the JSON text of values.
+func TestGoldenChunks(t *testing.T) {
+	if text := ofServer["chunk"].Data + ofServer["chunkLast"].Data; !json.Valid([]byte(text)) {
+		t.Error(text)
+	}
+}
+
 func TestParseClient(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("x", n) }
 	for _, c := range []struct {
@@ -107,8 +127,12 @@ func TestParseClient(t *testing.T) {
 		{"other capitals are other fields", `{"type":"hello","Type":"x","ENV":1}`, ""},
 		{"nulls", `{"type":"hello","context":null,"patterns":null}`, ""},
 		{"most patterns", `{"type":"hello","patterns":["a"` + strings.Repeat(`,"a"`, 99) + `]}`, ""},
+		{"least update", `{"type":"update"}`, ""},
+		{"update to everything", `{"type":"update","patterns":[]}`, ""},
+		{"longest environment", `{"type":"hello","env":"` + long(128) + `"}`, ""},
+		{"longest context", `{"type":"hello","context":{"a":"` + long(16<<10-8) + `"}}`, ""},
 		{"longest cursor", `{"type":"ack","cursor":"` + long(128) + `"}`, ""},
-		{"longest reason", `{"type":"nack","reason":"` + long(1024) + `"}`, ""},
+		{"longest reason", `{"type":"nack","cursor":"c","reason":"` + long(1024) + `"}`, ""},
 		{"empty", ``, "cannot be read at byte 0"},
 		{"no type", `{}`, "its type must be"},
 		{"a server's type", `{"type":"snapshot"}`, "its type must be"},
@@ -125,7 +149,14 @@ func TestParseClient(t *testing.T) {
 		{"long name", `{"type":"hello","client":{"name":"` + long(129) + `"}}`, "longer than 128 bytes"},
 		{"long version", `{"type":"hello","client":{"version":"` + long(129) + `"}}`, "longer than 128 bytes"},
 		{"long cursor", `{"type":"hello","cursor":"` + long(129) + `"}`, "longer than 128 bytes"},
-		{"long reason", `{"type":"nack","reason":"` + long(1025) + `"}`, "longer than 1024 bytes"},
+		{"long reason", `{"type":"nack","cursor":"c","reason":"` + long(1025) + `"}`, "longer than 1024 bytes"},
+		{"long environment", `{"type":"hello","env":"` + long(129) + `"}`, "longer than 128 bytes"},
+		{"long context", `{"type":"hello","context":{"a":"` + long(16<<10-7) + `"}}`, "longer than 16384 bytes"},
+		{"empty pattern", `{"type":"update","patterns":["a",""]}`, "a pattern is empty"},
+		{"no pattern", `{"type":"update","patterns":[null]}`, "a pattern is empty"},
+		{"ack of nothing", `{"type":"ack"}`, "names no cursor"},
+		{"nack of nothing", `{"type":"nack","cursor":null,"reason":"no"}`, "names no cursor"},
+		{"a server's new type", `{"type":"chunk"}`, "its type must be"},
 		{"too large", strings.Repeat(" ", wire.MaxClientMessage) + `{}`, "65538 bytes are more than 65536"},
 		{"long name of a field", `{"client":{"` + long(5000) + `":1},"type":{"` + long(5000) + `":1}}`, "does not belong there"},
 	} {
@@ -149,9 +180,16 @@ func TestParseServer(t *testing.T) {
 		`{"type":"ping"}`: true,
 		`{"type":"assignments","assignments":[{}]}`:    true,
 		`{"type":"delta","patch":null,"values":[1e9]}`: true,
-		`{}`:         false,
-		`null`:       false,
-		`{"type":1}`: false,
+		`{"type":"snapshot","chunks":4096}`:            true,
+		`{"type":"snapshot","chunks":4097}`:            false,
+		`{"type":"snapshot","chunks":-1}`:              false,
+		`{"type":"snapshot","chunks":1.5}`:             false,
+		`{"type":"chunk","index":4095}`:                true,
+		`{"type":"chunk","index":4096}`:                false,
+		`{"type":"chunk","index":-1}`:                  false,
+		`{}`:                                           false,
+		`null`:                                         false,
+		`{"type":1}`:                                   false,
 		`{"type":"goaway","retryAfterMs":` + strings.Repeat("9", 5000) + `}`: false,
 		`{"type":"ping","type":"goaway"}`:                                    false,
 		`{"type":"snapshot","values":{"a":`:                                  false,
@@ -201,7 +239,7 @@ func FuzzParseServer(f *testing.F) {
 
 func TestTerminal(t *testing.T) {
 	for code, want := range map[int]bool{
-		wire.CloseRestart: false, wire.CloseNotReady: false, wire.CloseSilent: false, wire.CloseTooMany: false,
+		wire.CloseRestart: false, wire.CloseNotReady: false, wire.CloseSilent: false, wire.CloseTooMany: false, wire.CloseFlood: false,
 		wire.CloseBadMessage: true, wire.CloseUnknownEnvironment: true, wire.CloseNoHello: true, 1000: false, 1006: false, 4399: false, 4499: true, 4500: false,
 	} {
 		if wire.Terminal(code) != want {

@@ -33,13 +33,18 @@ func NewLive() *Live {
 
 // Put makes values the content of an environment, with a commit of their own.
 func (l *Live) Put(env string, values *value.Value) *apply.Version {
+	return l.PutRedacted(env, values, values)
+}
+
+// PutRedacted is Put with values of which some are delivered redacted.
+func (l *Live) PutRedacted(env string, values, delivered *value.Value) *apply.Version {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.commits++
 	hash := gitsync.Hash(sha1.Sum(binary.BigEndian.AppendUint64(nil, l.commits))) //nolint:gosec // as Git does
 	v := &apply.Version{
 		ID: hash.String(), Commit: gitsync.Commit{Hash: hash, Subject: "change", Author: gitsync.Person{Name: "Ada"}},
-		Snapshot: &compile.Snapshot{Environment: env, Manifest: l.Manifest, Values: values, Delivered: values},
+		Snapshot: &compile.Snapshot{Environment: env, Manifest: l.Manifest, Values: values, Delivered: delivered},
 		Cause:    apply.CauseCommit, Since: time.Now(),
 	}
 	l.swap(env, v)

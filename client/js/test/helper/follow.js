@@ -1,0 +1,57 @@
+// A client without a network, and with a clock that the test moves.
+
+import { open } from "../../src/index.js";
+import { settle, sockets } from "./socket.js";
+
+/** Answers of HTTP for a client, and what it asked. */
+export function http(answer) {
+  const asked = [];
+  const fetch = async (url, init) => {
+    asked.push({ url, method: init.method, authorization: init.headers.Authorization, redirect: init.redirect, credentials: init.credentials });
+    return answer(url, init);
+  };
+  return { fetch, asked };
+}
+
+export const refusing = (status, error, headers = {}) => () => new Response(JSON.stringify({ error }), { status, headers });
+
+/** Follows with a fake WebSocket; the clock stands until the test moves it. */
+export function follow(t, options = {}) {
+  if (!t.clocked) t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  t.clocked = true;
+  const { FakeSocket, made } = sockets();
+  const events = [];
+  const log = [];
+  const note = (level) => (message) => log.push(`${level}: ${message}`);
+  const client = open({
+    url: "http://server.test", WebSocket: FakeSocket, fetch: http(() => Promise.reject(new Error("no network"))).fetch,
+    onEvent: (e) => events.push(e), log: { warn: note("warn"), error: note("error") }, ...options,
+  });
+  t.after(() => client.close());
+  const ready = { state: "waiting" };
+  client.ready.then(() => (ready.state = "ready"), (error) => (ready.state = error));
+  return {
+    client, events, log, made, ready,
+    get socket() {
+      return made.at(-1);
+    },
+    kinds: () => events.map((e) => e.kind),
+    /** Moves the clock, a second at a time, and lets happen what is due. */
+    async pass(ms) {
+      await settle();
+      for (; ms > 0; ms -= 1000) {
+        t.mock.timers.tick(Math.min(ms, 1000));
+        await settle();
+      }
+    },
+    /** Opens the newest connection, and says something on it. */
+    async open(...messages) {
+      await settle();
+      made.at(-1).open();
+      made.at(-1).say(...messages);
+      await settle();
+      return made.at(-1);
+    },
+    settle,
+  };
+}
