@@ -1,5 +1,7 @@
 # make demo    plays the story of the example repo and keeps serving; ONCE=1 ends after the story
 # make test    builds, checks the style, and runs all tests
+# make page    tests the page alone
+# make js      tests the JavaScript client alone
 # make bench   measures what the program promises
 
 GO      ?= go
@@ -8,7 +10,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X github.com/trunkline/trunkline/server.Version=$(VERSION)
 FUZZ    ?= 3s
 
-.PHONY: build demo test lint race fuzz bench clean
+.PHONY: build demo test lint race fuzz page js bench clean
 
 build:
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/trunkline ./cmd/trunkline
@@ -16,7 +18,7 @@ build:
 demo: build
 	./bin/trunkline demo $(if $(ONCE),--once)
 
-test: build lint race fuzz
+test: build lint race fuzz page js
 
 lint:
 	$(GO) vet ./...
@@ -33,6 +35,19 @@ fuzz:
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ) $$package || exit 1; \
 		done; \
 	done
+
+# The page: its modules in Node, and all of it in a headless Chromium against a real server. TRUNKLINE_SHOTS=dir keeps pictures of it.
+page:
+	./web/setup.sh
+	node --test web/test/
+	$(GO) vet -tags browser ./web/browser
+	$(TOOL) staticcheck -tags browser ./web/browser
+	$(GO) test -tags browser -timeout 10m ./web/browser
+
+# The JavaScript client: its types, its modules, and all of it in Node and in a headless Chromium against the real server.
+js: build
+	./web/setup.sh client/js
+	./client/js/test/run.sh
 
 bench: build
 	$(GO) build -o bin/bench ./bench

@@ -32,10 +32,13 @@ func (a *api) records(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who := access.FromContext(r.Context())
-	q.See = func(record *audit.Record) *audit.Record { return a.recordSeen(record, who) }
 	if r.URL.Query().Has("follow") {
+		q.See = func(record *audit.Record) *audit.Record { return a.reader(r.Context(), who).record(record) }
 		a.followRecords(w, r, q)
 		return
+	}
+	if !who.Grant.Covers(access.Whole(0)) {
+		q.See = a.reader(r.Context(), who).record
 	}
 	if q.Environment != "" && !who.Grant.Allows(q.Environment) {
 		writeJSON(w, http.StatusOK, &audit.Answer{Entries: []audit.Entry{}, First: 1})
@@ -112,63 +115,71 @@ func auditQuery(values url.Values) (audit.Query, *problem) {
 		q.Kinds = append(q.Kinds, audit.Kind(kind))
 	}
 	var refused *problem
-	wrong := func(name, hint string) {
-		refused = &problem{http.StatusBadRequest, "badQuery", fmt.Sprintf("%s=%s cannot be read", name, clip(values.Get(name))), hint}
-	}
-	if text := values.Get("path"); text != "" {
-		var err error
-		if q.Path, err = value.ParsePattern(text); err != nil {
-			wrong("path", "* is one segment, ** any number of them")
-		}
-	}
-	for name, at := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
-		if text := values.Get(name); text != "" {
-			var err error
-			if *at, err = time.Parse(time.RFC3339, text); err != nil {
-				wrong(name, "write a time as 2027-01-31T09:00:00Z")
-			}
-		}
+	if q.Path, q.Since, q.Until, refused = selecting(values); refused != nil {
+		return q, refused
 	}
 	if text := values.Get("after"); text != "" {
 		var err error
 		if q.After, err = strconv.ParseUint(text, 10, 64); err != nil {
-			wrong("after", "take it from next in the answer before")
+			refused = unreadable(values, "after", "take it from next in the answer before")
 		}
 	}
 	if text := values.Get("limit"); text != "" {
 		var err error
 		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 {
-			wrong("limit", "write a number from 1 to "+strconv.Itoa(audit.MaxEntries))
+			refused = unreadable(values, "limit", "write a number from 1 to "+strconv.Itoa(audit.MaxEntries))
 		}
 	}
 	return q, refused
 }
 
-// recordSeen is what a reader may know of a record: all of it, what is of its environments and paths, or nil for nothing.
-func (a *api) recordSeen(r *audit.Record, who *access.Identity) *audit.Record {
-	if who.Grant.Covers(access.Whole(0)) {
+// selecting reads what records and versions are selected by alike.
+func selecting(values url.Values) (path value.Pattern, since, until time.Time, refused *problem) {
+	var err error
+	if text := values.Get("path"); text != "" {
+		if path, err = patternOf(text); err != nil {
+			refused = unreadable(values, "path", "* is one segment, ** any number of them")
+		}
+	}
+	for name, at := range map[string]*time.Time{"since": &since, "until": &until} {
+		if text := versionName(values.Get(name)); text != "" {
+			if *at, err = time.Parse(time.RFC3339, text); err != nil {
+				refused = unreadable(values, name, "write a time as 2027-01-31T09:00:00Z")
+			}
+		}
+	}
+	return path, since, until, refused
+}
+
+func unreadable(values url.Values, name, hint string) *problem {
+	return &problem{http.StatusBadRequest, "badQuery", fmt.Sprintf("%s=%s cannot be read", name, clip(values.Get(name))), hint}
+}
+
+// record is what the reader may know of a record: all of it, what is of its environments and paths, or nil for nothing.
+func (d *reader) record(r *audit.Record) *audit.Record {
+	if d.who.Grant.Covers(access.Whole(0)) {
 		return r
 	}
-	if r.Event != nil && r.Event.Environment != "" && who.Grant.Allows(r.Event.Environment) && who.Grant.Everything() {
+	if r.Event != nil && r.Event.Environment != "" && d.who.Grant.Allows(r.Event.Environment) && d.who.Grant.Everything() {
 		return r
 	}
-	if r.CommitRecord == nil || !who.Grant.Allows(r.Environment) {
+	if r.CommitRecord == nil || !d.who.Grant.Allows(r.Environment) {
 		return nil
 	}
-	live := a.o.Live.Get(r.Environment)
+	live := d.o.Live.Get(r.Environment)
 	seen, commit := *r, *r.CommitRecord
-	if who.Grant.Everything() {
-		commit.Problems = visible(r.Problems, who, live)
-		seen.CommitRecord = &commit
+	seen.CommitRecord = &commit
+	commit.Due = 0 // it counts other environments
+	commit.Problems = visible(r.Problems, d.who, live)
+	if d.who.Grant.Everything() {
 		return &seen
 	}
-	commit.Problems = visible(r.Problems, who, live)
-	commit.Changes = changesSeen(r.Changes, restricted(who, live))
-	if len(commit.Problems)+len(commit.Changes) == 0 {
+	may := restricted(d.who, live)
+	commit.Changes, commit.Lineage = d.changesSeen(r.CommitRecord, may), lineageSeen(r.Lineage, may)
+	if len(commit.Problems)+len(commit.Changes) == 0 && r.Baseline != nil {
 		return nil
 	}
 	commit.ProblemsTotal, commit.ChangesTotal, commit.Checksum, commit.Waiting = len(commit.Problems), len(commit.Changes), "", ""
-	seen.CommitRecord = &commit
 	return &seen
 }
 

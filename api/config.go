@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/audit"
 	"github.com/trunkline/trunkline/gitsync"
+	"github.com/trunkline/trunkline/history"
 	"github.com/trunkline/trunkline/value"
 )
 
@@ -30,26 +32,35 @@ type Options struct {
 	Note func(context.Context, audit.Event) error
 	// Revealed is told of reads of sensitive values by those who may; it must not block.
 	Revealed func(who *access.Identity, env, path string)
+	// History answers about the past; nil where there is none.
+	History *history.History
 	// Look tells how following goes.
 	Look   func() Look
 	Tokens Tokens
 	Pins   Pins
 	// Sessions counts the connected clients.
 	Sessions func() int
+	// Convergence tells how far those of an environment have followed, or false where nothing is known; it may be nil.
+	Convergence func(env string) (SessionsStatus, bool)
 	// Server describes the running program.
 	Server About
 	// Accept takes an operator's word for a commit, which is named by the beginning of its name.
 	Accept func(ctx context.Context, commit string, a apply.Acceptance) (gitsync.Hash, error)
+	// Slog is told what callers are not; nil where nobody reads it.
+	Slog *slog.Logger
 }
 
 // Versions lists what was judged.
 type Versions interface {
-	Versions(ctx context.Context, before gitsync.Hash, limit int) (list []audit.Version, more bool, err error)
+	VersionsWhere(ctx context.Context, q audit.VersionQuery) (list []audit.Version, next gitsync.Hash, err error)
 	Pending() (records int, since time.Time)
 }
 
 // New makes the handler of /v1, which stands behind a guard of package access. It sets deadlines for what it writes.
 func New(o Options) http.Handler {
+	if o.Slog == nil {
+		o.Slog = slog.New(slog.DiscardHandler)
+	}
 	a := &api{o: o, followers: make(chan struct{}, maxFollowers)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+configPrefix, a.config)
@@ -67,10 +78,16 @@ func New(o Options) http.Handler {
 		mux.HandleFunc("GET /v1/audit/report", needsAll(access.History, a.report))
 		mux.HandleFunc("GET /v1/audit/verify", needsAll(access.History, a.verify))
 	}
+	if o.History != nil {
+		mux.HandleFunc("GET /v1/diff", needs(access.History, a.diff))
+		mux.HandleFunc("GET /v1/matrix", needs(access.History, a.matrix))
+		mux.HandleFunc("GET /v1/blame/{path...}", needs(access.History, a.blame))
+		mux.HandleFunc("GET /v1/explain/{path...}", needs(access.History, a.explain))
+	}
 	mux.HandleFunc("GET /v1/status", a.status)
 	mux.HandleFunc("POST /v1/query", a.query)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		(&problem{http.StatusNotFound, "notFound", "there is nothing here", "reads are under /v1/config, /v1/query, /v1/versions, /v1/status and /v1/stream"}).write(w)
+		(&problem{http.StatusNotFound, "notFound", "there is nothing here", "reads are under /v1/config, /v1/query, /v1/versions, /v1/diff, /v1/blame, /v1/status and /v1/stream"}).write(w)
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, configPrefix+"/") {
@@ -94,8 +111,9 @@ const (
 )
 
 type api struct {
-	o      Options
-	sights sights
+	o       Options
+	sights  sights
+	withins withins
 	// followers holds a token for each reader that follows the audit log.
 	followers chan struct{}
 }
@@ -114,13 +132,12 @@ var (
 // config answers GET /v1/config/{path}: the value there, as JSON, redacted where it is marked sensitive.
 func (a *api) config(w http.ResponseWriter, r *http.Request) {
 	who := access.FromContext(r.Context())
-	version, refused := a.version(queryValue(r, "env"), who)
+	version, values, refused := a.asked(w, r, who)
 	if refused != nil {
 		refused.write(w)
 		return
 	}
 	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, configPrefix), "/")
-	values := a.sights.seen(version, who)
 	v, found := values.Lookup(path)
 	if !found {
 		missing(values, path).write(w)
@@ -245,7 +262,24 @@ func missing(root *value.Value, text string) *problem {
 	if keys := keysOf(root); len(keys) > 0 {
 		p.Hint = above + " there are " + strings.Join(keys, ", ")
 	}
+	if near := nearest(root, path[n:]); near != "" {
+		p.Hint = fmt.Sprintf("did you mean %s? %s", append(path[:n:n], near), p.Hint)
+	}
 	return p
+}
+
+// nearest is the key of a map that the first segment of a path most likely means; empty when none is near.
+func nearest(v *value.Value, path value.Path) string {
+	if v.Kind() != value.Map || len(path) == 0 || len(path[0]) > maxMistyped {
+		return ""
+	}
+	var keys []string
+	for _, e := range v.Entries()[:min(v.Len(), maxNearest)] {
+		if len(e.Key) <= maxMistyped {
+			keys = append(keys, e.Key)
+		}
+	}
+	return value.Nearest(path[0], keys)
 }
 
 // keysOf names a few members of a map.

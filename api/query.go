@@ -12,12 +12,6 @@ import (
 
 // query answers POST /v1/query: the values that a pattern selects and a condition holds for.
 func (a *api) query(w http.ResponseWriter, r *http.Request) {
-	who := access.FromContext(r.Context())
-	version, refused := a.version(queryValue(r, "env"), who)
-	if refused != nil {
-		refused.write(w)
-		return
-	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, value.MaxQueryBytes))
 	if err != nil {
 		(&problem{http.StatusRequestEntityTooLarge, "tooLarge", "the query is larger than 64 KiB, or was cut", "ask for less at a time"}).write(w)
@@ -28,7 +22,13 @@ func (a *api) query(w http.ResponseWriter, r *http.Request) {
 		badQuery(err).write(w)
 		return
 	}
-	answer, err := q.Run(a.sights.seen(version, who), value.QueryBudget{})
+	who := access.FromContext(r.Context())
+	version, values, refused := a.asked(w, r, who)
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	answer, err := q.Run(values, value.QueryBudget{})
 	if err != nil {
 		(&problem{http.StatusBadRequest, "queryTooMuch", err.Error(), "narrow the pattern or the condition"}).write(w)
 		return

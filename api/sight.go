@@ -26,10 +26,7 @@ type narrowed struct {
 
 // seen is what a reader sees of a version.
 func (s *sights) seen(v *apply.Version, who *access.Identity) *value.Value {
-	full := v.Snapshot.Delivered
-	if who.Grant.May(access.Reveal) {
-		full = v.Snapshot.Values
-	}
+	full := unnarrowed(v, who)
 	if who.Grant.Everything() {
 		return full
 	}
@@ -45,6 +42,31 @@ func (s *sights) seen(v *apply.Version, who *access.Identity) *value.Value {
 	values := scope(v, who).Select(full)
 	s.kept[key] = narrowed{v, values}
 	return values
+}
+
+// unnarrowed are the values of a version as the reader's rights show them, wherever they stand.
+func unnarrowed(v *apply.Version, who *access.Identity) *value.Value {
+	if who.Grant.May(access.Reveal) {
+		return v.Snapshot.Values
+	}
+	return v.Snapshot.Delivered
+}
+
+// asked is the version that a request asks of, the one that is live unless it names another, and what the reader sees of it. What is
+// seen of old versions is not kept.
+func (a *api) asked(w http.ResponseWriter, r *http.Request, who *access.Identity) (*apply.Version, *value.Value, *problem) {
+	if name := asksOf(r); name != "" {
+		version, refused := a.earlier(w, r, who, name)
+		if refused != nil {
+			return nil, nil, refused
+		}
+		return version, scope(version, who).Select(unnarrowed(version, who)), nil
+	}
+	version, refused := a.version(queryValue(r, "env"), who)
+	if refused != nil {
+		return nil, nil, refused
+	}
+	return version, a.sights.seen(version, who), nil
 }
 
 // redacted is what a reader would see of a version without the right to reveal.
@@ -68,14 +90,21 @@ func (a *api) served(who *access.Identity) []string {
 // needs refuses a reader who lacks a right.
 func needs(right access.Right, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !access.FromContext(r.Context()).Grant.May(right) {
-			(&problem{
-				http.StatusForbidden, "forbidden", fmt.Sprintf("the credential has not the right to %s", right),
-				"ask an operator for a token with it: trunkline token new --right " + right.String(),
-			}).write(w)
+		if refused := lacks(access.FromContext(r.Context()), right); refused != nil {
+			refused.write(w)
 			return
 		}
 		next(w, r)
+	}
+}
+
+func lacks(who *access.Identity, right access.Right) *problem {
+	if who.Grant.May(right) {
+		return nil
+	}
+	return &problem{
+		http.StatusForbidden, "forbidden", fmt.Sprintf("the credential has not the right to %s", right),
+		"ask an operator for a token with it: trunkline token new --right " + right.String(),
 	}
 }
 

@@ -36,9 +36,19 @@ type Status struct {
 	Server       About                        `json:"server"`
 	Look         *Look                        `json:"look,omitempty"`
 	Judged       string                       `json:"judged,omitempty"` // the commit judged last
+	Refused      *RefusedStatus               `json:"refused,omitempty"`
 	Environments map[string]EnvironmentStatus `json:"environments"`
 	Log          *LogStatus                   `json:"log,omitempty"`
 	Sessions     *int                         `json:"sessions,omitempty"`
+}
+
+// RefusedStatus tells of a rewritten history that is not followed.
+type RefusedStatus struct {
+	Old    string    `json:"old,omitempty"` // the head that stays; empty where nothing tells where the branch stood
+	New    string    `json:"new"`
+	Lost   int       `json:"lost"` // commits of the old head that the new one has not
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason"` // what happened, and what to do
 }
 
 // EnvironmentStatus is what one environment serves.
@@ -47,6 +57,8 @@ type EnvironmentStatus struct {
 	Blocked *BlockedStatus `json:"blocked,omitempty"`
 	Pending *PendingStatus `json:"pending,omitempty"`
 	Pin     *PinStatus     `json:"pin,omitempty"`
+
+	Sessions *SessionsStatus `json:"sessions,omitempty"`
 }
 
 // PendingStatus is the oldest commit that has no verdict yet. What follows it waits.
@@ -92,7 +104,11 @@ func (a *api) status(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, e := range s.Environments {
 		if who.Grant.Allows(e.Name) {
-			answer.Environments[e.Name] = environmentStatus(e, who)
+			one := environmentStatus(e, who)
+			if who.Grant.May(access.History) {
+				one.Sessions = a.sessionsStatus(e.Name, who)
+			}
+			answer.Environments[e.Name] = one
 		}
 	}
 	if who.Grant.May(access.History) {
@@ -101,6 +117,7 @@ func (a *api) status(w http.ResponseWriter, r *http.Request) {
 		if !s.Judged.IsZero() {
 			answer.Judged = s.Judged.String()
 		}
+		answer.Refused = refusedStatus(s.Refused)
 	}
 	writeJSON(w, http.StatusOK, answer)
 }
@@ -110,6 +127,17 @@ func (a *api) logStatus() *LogStatus {
 	s := &LogStatus{Pending: pending}
 	if !since.IsZero() {
 		s.BehindSince = &since
+	}
+	return s
+}
+
+func refusedStatus(r *apply.Refusal) *RefusedStatus {
+	if r == nil {
+		return nil
+	}
+	s := &RefusedStatus{New: r.New.String(), Lost: r.Lost, Since: r.Since, Reason: r.String()}
+	if !r.Old.IsZero() {
+		s.Old = r.Old.String()
 	}
 	return s
 }

@@ -236,11 +236,17 @@ func (b *batch) outcomes() {
 			continue
 		}
 		d.Outcome = Superseded
-		if !seen[d.Environment] {
+		if !seen[d.Environment] && b.newest(d) {
 			d.Outcome, seen[d.Environment] = Applied, true
 			if b.pins[d.Environment] != nil {
 				d.Outcome = Withheld
 			}
 		}
 	}
+}
+
+// newest tells whether a valid decision is what its environment came to: a verdict that is on record already may be of a newer commit.
+func (b *batch) newest(d *Decision) bool {
+	v := b.position.valid[d.Environment]
+	return v == nil && d.Retired || v != nil && v.Commit.Hash == d.Commit.Hash
 }

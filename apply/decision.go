@@ -76,10 +76,12 @@ type Rewrite struct {
 	Refused bool // what was live stays
 }
 
-// Acceptance is an operator's word that a commit, with all that it was made from, need not satisfy what is asked of commits.
+// Acceptance is an operator's word that a commit, with all that it was made from, need not satisfy what is asked of commits; or that
+// the branch may go to it.
 type Acceptance struct {
 	Commit gitsync.Hash
-	By     string // the name of the operator's credential
+	From   gitsync.Hash // the head that the branch left for it, where that was refused; nothing else is accepted then
+	By     string       // the name of the operator's credential
 	Reason string
 	At     time.Time
 }
@@ -104,7 +106,7 @@ type Log interface {
 }
 
 // Remembered is what the log knows of an earlier decision: what a restart begins from. Without an environment it tells that the
-// branch was moved to the commit, from the one named as its parent, or that the commit was accepted.
+// branch was moved to the commit, from the one named as its parent, or that the commit was accepted, or such a move to it.
 type Remembered struct {
 	Commit, Parent, Tree gitsync.Hash
 	Environment          string

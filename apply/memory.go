@@ -20,6 +20,7 @@ type memory struct {
 	moved  move         // of the branch: on record, but no commit that it led to is
 
 	turnedAway move // of the branch, that was refused last: on record
+	allowed    move // of the branch, that an operator accepted
 
 	accepted []gitsync.Hash           // by an operator, oldest first
 	partial  map[gitsync.Hash]*judged // commits of which the log holds the verdicts of some environments: those bind

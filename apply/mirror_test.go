@@ -229,7 +229,7 @@ func (l *memoryLog) Record(ctx context.Context, e apply.Events) error {
 			return errKilled
 		}
 		l.acceptances = append(l.acceptances, *a)
-		l.remembered = append(l.remembered, apply.Remembered{Commit: a.Commit, Accepted: true})
+		l.remembered = append(l.remembered, apply.Remembered{Commit: a.Commit, Parent: a.From, Accepted: true})
 	}
 	if p := e.Pin; p != nil {
 		if !l.take() {

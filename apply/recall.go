@@ -17,6 +17,8 @@ func recall(log []Remembered) *memory {
 	for _, one := range log {
 		switch {
 		case one.Pin != nil: // see pinsOf
+		case one.Accepted && !one.Parent.IsZero():
+			r.memory.allowed = move{one.Parent, one.Commit}
 		case one.Accepted:
 			r.memory.accept(one.Commit)
 		case one.Refused:
@@ -44,6 +46,7 @@ type recollection struct {
 
 func (r *recollection) rewrite(one Remembered) {
 	r.memory.moved = move{one.Parent, one.Commit}
+	r.memory.turnedAway, r.memory.allowed = move{}, move{}
 	if r.memory.get(one.Commit) != nil {
 		r.memory.last, r.memory.moved = one.Commit, move{}
 	}

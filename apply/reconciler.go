@@ -147,6 +147,10 @@ func (r *Reconciler) Take(ctx context.Context, u gitsync.Update) error {
 	if err := r.recover(ctx); err != nil {
 		return err
 	}
+	u, err := r.noticed(u)
+	if err != nil {
+		return err
+	}
 	if err := r.refuse(ctx, u); err != nil {
 		return err
 	}
@@ -172,6 +176,9 @@ func (r *Reconciler) Take(ctx context.Context, u gitsync.Update) error {
 		return err
 	}
 	b.memory.settle()
+	if b.rewrite != nil {
+		r.memory.allowed = move{}
+	}
 	r.problems, r.waits = problems, b.waits
 	r.announce(b.decisions, b.rewrite)
 	cause := CauseCommit
@@ -181,6 +188,23 @@ func (r *Reconciler) Take(ctx context.Context, u gitsync.Update) error {
 	r.settle(b.position, cause)
 	r.askAgain()
 	return nil
+}
+
+// noticed is an update with the rewrite that a new mirror cannot tell of: one that does not hold what the log remembers as judged last.
+func (r *Reconciler) noticed(u gitsync.Update) (gitsync.Update, error) {
+	last := r.memory.last
+	if !u.From.IsZero() || u.Rewrite != nil || last.IsZero() {
+		return u, nil
+	}
+	beyond, _, err := r.o.Mirror.Beyond(last, []gitsync.Hash{u.Head}, 1)
+	unknown := errors.Is(err, gitsync.ErrNotFound)
+	if err != nil && !unknown {
+		return u, fmt.Errorf("what the branch left: %w", err)
+	}
+	if unknown || len(beyond) > 0 {
+		u.Rewrite = &gitsync.Rewrite{Old: last, New: u.Head, Unknown: unknown}
+	}
+	return u, nil
 }
 
 // recover serves what the log remembers when the start could not, because the mirror was lost and is only now there again.
@@ -217,6 +241,8 @@ func (r *Reconciler) record(ctx context.Context, e Events) error {
 		return ctx.Err()
 	case err != nil && r.o.LogRequired:
 		return fmt.Errorf("record: %w", err)
+	case err != nil && patient.Err() == nil:
+		r.o.Slog.Error("the log does not take the record: the change goes live without it, and the next start writes it anew", "component", "apply", "err", err)
 	case err != nil:
 		r.o.Slog.Error("the log is behind: the change goes live, its record follows", "component", "apply", "err", err)
 	}

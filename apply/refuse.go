@@ -25,7 +25,9 @@ type Refusal struct {
 func (r *Reconciler) refuse(ctx context.Context, u gitsync.Update) error {
 	begun := !r.memory.last.IsZero() || !r.memory.origin.IsZero() || !r.o.Origin.IsZero()
 	if !r.o.RefuseRewrites || begun && u.Rewrite == nil || r.accepted(u) {
-		r.refused = nil
+		if r.refused != nil {
+			r.refused, r.memory.turnedAway = nil, move{}
+		}
 		return nil
 	}
 	refused := Refusal{New: u.Head, Since: r.o.Now()}
@@ -64,22 +66,29 @@ func (f Refusal) String() string {
 		f.Old.Short(), f.New.Short(), f.New.Short())
 }
 
-// accepted tells whether an operator accepted where the branch went.
+// accepted tells whether an operator accepted where the branch went: from this head, and to this one or to what it grew from. It is
+// good for one time.
 func (r *Reconciler) accepted(u gitsync.Update) bool {
-	return slices.Contains(r.memory.accepted, u.Head) || slices.ContainsFunc(u.Commits, func(c gitsync.Commit) bool {
-		return slices.Contains(r.memory.accepted, c.Hash)
+	if u.Rewrite == nil || u.Rewrite.Old != r.memory.allowed.old {
+		return false
+	}
+	return r.memory.allowed.new == u.Head || slices.ContainsFunc(u.Commits, func(c gitsync.Commit) bool {
+		return c.Hash == r.memory.allowed.new
 	})
 }
 
 // acceptRewrite takes an operator's word for where the branch went. It is followed when it is handed on again.
 func (r *Reconciler) acceptRewrite(ctx context.Context, accepted Acceptance) error {
-	accepted.Commit, accepted.At = r.refused.New, r.o.Now()
+	if r.refused.Old.IsZero() {
+		return fmt.Errorf("accept %s: %s", r.refused.New.Short(), r.refused)
+	}
+	accepted.Commit, accepted.From, accepted.At = r.refused.New, r.refused.Old, r.o.Now()
 	ctx, cancel := context.WithTimeout(ctx, logPatience)
 	defer cancel()
 	if err := r.o.Log.Record(ctx, Events{Acceptance: &accepted}); err != nil {
 		return err
 	}
-	r.memory.accept(accepted.Commit)
+	r.memory.allowed = move{accepted.From, accepted.Commit}
 	return nil
 }
 

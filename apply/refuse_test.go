@@ -101,3 +101,79 @@ func TestWithoutLogAndOriginNothingIsFollowed(t *testing.T) {
 func inBoth(values string) map[string]string {
 	return map[string]string{"staging": values, "prod": values}
 }
+
+// An acceptance of where the branch went is good for that move once, and an acceptance of a commit's rules for none.
+func TestAnAcceptedMoveIsGoodOnce(t *testing.T) {
+	h, log := newHistory(), newLog()
+	first := h.commit(repo("x: 1\n"))
+	second := h.commit(repo("x: 2\n"), first)
+	other := h.commit(repo("x: 3\n"), first)
+	p := begin(t, h, log, refusing)
+	p.see(first, second)
+	turnedAway(t, p, other)
+	accept := func(h gitsync.Hash) {
+		t.Helper()
+		if _, err := p.rec.Accept(t.Context(), h.String(), apply.Acceptance{By: "ada", Reason: "it is right"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	accept(other)
+	p.see(other)
+	turnedAway(t, p, second)
+	accept(second)
+	p.see(second)
+	turnedAway(t, p, other)
+	p = begin(t, h, log, refusing)
+	turnedAway(t, p, other)
+	p.expect(inBoth(`{"a":{"x":2}}`))
+}
+
+func TestAcceptingAMoveWaivesNoRules(t *testing.T) {
+	h, log := newHistory(), newLog()
+	signed := func(base string, parents ...gitsync.Hash) gitsync.Hash {
+		files := repo(base)
+		files["trunkline.yaml"] = both + "commits: {signed: required}\n"
+		return h.commit(files, parents...)
+	}
+	first := signed("x: 1\n")
+	h.signers[first] = "ada"
+	second := signed("x: 2\n", first)
+	h.signers[second] = "ada"
+	other := signed("x: 3\n", first)
+	o := refusing
+	o.Keys = keys.Keys
+	p := begin(t, h, log, o)
+	p.see(first, second)
+	turnedAway(t, p, other)
+	if _, err := p.rec.Accept(t.Context(), other.String(), apply.Acceptance{By: "ada", Reason: "it is right"}); err != nil {
+		t.Fatal(err)
+	}
+	p.see(other)
+	p.expect(inBoth(`{"a":{"x":1}}`)) // which the branch still holds
+}
+
+// A new mirror does not hold what the log remembers: that the branch left it is told all the same.
+func TestARewriteIsNoticedWithANewMirror(t *testing.T) {
+	for name, o := range map[string]apply.Options{"refused": refusing, "followed": {}} {
+		t.Run(name, func(t *testing.T) {
+			h, log := newHistory(), newLog()
+			first := h.commit(repo("x: 1\n"))
+			second := h.commit(repo("x: 2\n"), first)
+			other := h.commit(repo("x: 3\n"), first)
+			p := begin(t, h, log, o)
+			p.see(first, second)
+			delete(h.commits, second)
+			p = &process{t: t, h: h, log: log, live: apply.NewLive()}
+			o.Mirror, o.Log, o.Live, o.Key, o.Remembered = h, log, p.live, key, log.remembered
+			p.rec = apply.New(o)
+			_ = p.rec.Start(t.Context()) // it cannot serve what is gone
+			err := p.look(other)
+			if o.RefuseRewrites != errors.Is(err, gitsync.ErrNotTaken) {
+				t.Errorf("take: %v", err)
+			}
+			if len(log.rewrites) != 1 || log.rewrites[0].Refused != o.RefuseRewrites || log.rewrites[0].Old != second {
+				t.Errorf("on record are %+v", log.rewrites)
+			}
+		})
+	}
+}

@@ -120,15 +120,43 @@ func BenchmarkLarge(b *testing.B) {
 	})
 	b.Run("versions/20", func(b *testing.B) {
 		for b.Loop() {
-			if _, _, err := log.Versions(ctx, gitsync.Hash{}, 20); err != nil {
+			if _, _, err := log.VersionsWhere(ctx, audit.VersionQuery{Limit: 20}); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 	b.Run("versions/200/middle", func(b *testing.B) {
 		for b.Loop() {
-			if _, _, err := log.Versions(ctx, typical(manyRecords/2).Commit.Hash, 200); err != nil {
+			if _, _, err := log.VersionsWhere(ctx, audit.VersionQuery{Before: typical(manyRecords / 2).Commit.Hash, Limit: 200}); err != nil {
 				b.Fatal(err)
+			}
+		}
+	})
+	for name, q := range map[string]audit.VersionQuery{
+		"environment": {Environment: "prod", Limit: 200}, "author": {Author: "author42@"}, "path": {Path: pattern("service7.**")},
+		"rejectedInEnv": {Environment: "prod", Verdict: apply.Rejected}, "nothing": {Author: "mallory"},
+	} {
+		b.Run("versions/"+name, func(b *testing.B) {
+			for b.Loop() {
+				if _, _, err := log.VersionsWhere(ctx, q); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	for name, at := range map[string]time.Time{"now": time.Now(), "middle": typical(manyRecords / 2).At, "beforeAll": epoch.Add(-time.Hour)} {
+		b.Run("liveAt/"+name, func(b *testing.B) {
+			for b.Loop() {
+				if _, known, err := log.LiveAt(ctx, "prod", at); err != nil || known == (name == "beforeAll") {
+					b.Fatal(known, err)
+				}
+			}
+		})
+	}
+	b.Run("baseline", func(b *testing.B) {
+		for b.Loop() {
+			if _, known, err := log.Baseline(ctx, typical(manyRecords/2).Commit.Hash, "prod"); err != nil || !known {
+				b.Fatal(known, err)
 			}
 		}
 	})
@@ -186,6 +214,38 @@ func BenchmarkLarge(b *testing.B) {
 		}
 		b.ReportMetric(float64(grown)/manyRecords, "B/record")
 		b.ReportMetric(float64(heap())/(1<<20), "MB/heapWithBus")
+	})
+}
+
+// BenchmarkManyEnvironments lists versions of 64 environments, which is as many as there may be.
+func BenchmarkManyEnvironments(b *testing.B) {
+	log := runningLog(b, false)
+	for n := range 400 {
+		list := make([]apply.Decision, 64)
+		for i := range list {
+			list[i] = typical(3 * n)
+			list[i].Environment, list[i].Due = fmt.Sprint("env", i), len(list)
+		}
+		if err := log.Record(context.Background(), apply.Events{Decisions: list}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for name, q := range map[string]audit.VersionQuery{"all": {Limit: 200}, "environment": {Limit: 200, Environment: "env7"}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if list, _, err := log.VersionsWhere(context.Background(), q); err != nil || len(list) != 200 {
+					b.Fatal(len(list), err)
+				}
+			}
+		})
+	}
+	log.ForgetIndex(1 << 40)
+	b.Run("withoutIndex", func(b *testing.B) {
+		for b.Loop() {
+			if list, _, err := log.VersionsWhere(context.Background(), audit.VersionQuery{Limit: 200}); err != nil || len(list) != 200 {
+				b.Fatal(len(list), err)
+			}
+		}
 	})
 }
 

@@ -52,7 +52,9 @@ func (c *carried) see(r *Record) {
 	case KindSettings:
 		c.settings = r.Settings
 	case KindAcceptance:
-		c.accepted = append(c.accepted, r.Acceptance.Commit)
+		if r.Acceptance.From == nil {
+			c.accepted = append(c.accepted, r.Acceptance.Commit)
+		}
 		c.accepted = c.accepted[max(0, len(c.accepted)-maxCarried):]
 	case KindPin:
 		if r.Event != nil {

@@ -17,7 +17,7 @@ import (
 var columns = []string{
 	"sequence", "stored", "sha256", "at", "kind", "environment", "commit", "author", "email", "coAuthors", "merged",
 	"signer", "signerKey", "by", "committed", "subject", "verdict", "outcome", "rollbackOf", "problems", "rules", "changes", "paths",
-	"reason", "details", "truncated", "uncertain",
+	"reason", "details", "truncated", "uncertain", "lineage", "first", "last",
 }
 
 // CSV writes entries as a table (RFC 4180, with a header). Cells that a spreadsheet would take for a formula begin with an apostrophe:
@@ -44,6 +44,7 @@ func (c *CSV) Write(e Entry) error {
 	cells = append(cells, verdictCells(e.Record)...)
 	cells = append(cells, actCells(e.Record)...)
 	cells = append(cells, strconv.FormatBool(e.Record.Truncated), strconv.FormatBool(e.Uncertain))
+	cells = append(cells, lineageCells(e.Record)...)
 	for i := range cells {
 		cells[i] = harmless(cells[i])
 	}
@@ -104,6 +105,14 @@ func verdictCells(r *Record) []string {
 		string(c.Verdict), string(c.Outcome), name(c.RollbackOf), strconv.Itoa(c.ProblemsTotal), listed(rules), strconv.Itoa(c.ChangesTotal),
 		listed(slices.Collect(r.paths())),
 	}
+}
+
+// lineageCells tell what a commit takes back.
+func lineageCells(r *Record) []string {
+	if r.CommitRecord == nil || r.Lineage == nil {
+		return make([]string, 3)
+	}
+	return []string{string(r.Lineage.Kind), name(r.Lineage.First), name(r.Lineage.Last)}
 }
 
 // actCells tell of operators: reason and details.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/trunkline/trunkline/apply"
+	"github.com/trunkline/trunkline/gitsync"
 )
 
 // subject names a record for the bus. The bus keeps one message a subject, so a record cannot be written twice however often it
@@ -34,11 +35,15 @@ func (r *Record) subject() string {
 	}
 }
 
-// eventSubject names an event by its time and all that it tells.
+// eventSubject names an event by its time and all that it tells. A pin may be put on again as it was, when taking it off has failed.
 func (r *Record) eventSubject() string {
 	told, _ := json.Marshal(r.Event)
 	sum := sha256.Sum256(told)
-	return fmt.Sprintf("%s.event.%s.%d.%x", subjects, r.Kind, r.At.UnixNano(), sum[:8])
+	name := fmt.Sprintf("%s.event.%s.%d.%x", subjects, r.Kind, r.At.UnixNano(), sum[:8])
+	if !r.asked.IsZero() {
+		name = fmt.Sprintf("%s.%d", name, r.asked.UnixNano())
+	}
+	return name
 }
 
 // ErrTooLarge is reported for a record that is too large, shortened as far as it can be.
@@ -72,6 +77,7 @@ func (r *Record) shorten(keep int) {
 		short.Merged = c.Merged[:min(len(c.Merged), keep)]
 		short.Parents = c.Parents[:min(len(c.Parents), max(keep, 1))]
 		short.Subject, short.Message, short.Waiting = clip(c.Subject), clip(c.Message), clip(c.Waiting)
+		short.Lineage = c.Lineage.shortened(keep)
 		r.CommitRecord = &short
 	}
 	if w := r.Rewrite; w != nil {
@@ -79,6 +85,18 @@ func (r *Record) shorten(keep int) {
 		short.Lost = w.Lost[:min(len(w.Lost), keep)]
 		r.Rewrite = &short
 	}
+}
+
+func (l *LineageRecord) shortened(keep int) *LineageRecord {
+	if l == nil {
+		return nil
+	}
+	short := *l
+	short.Paths = l.Paths[:min(len(l.Paths), keep)]
+	if c := l.Claim; c != nil {
+		short.Claim = &gitsync.Claim{Reapply: c.Reapply, Commits: c.Commits[:min(len(c.Commits), keep)], Subject: clip(c.Subject)}
+	}
+	return &short
 }
 
 func clip(s string) string { return cut(s, maxText) }

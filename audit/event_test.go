@@ -74,7 +74,7 @@ func TestWhatIsNoEvent(t *testing.T) {
 		}
 	}
 	huge := map[string]string{"a": strings.Repeat("x", audit.MaxRecordBytes)}
-	if err := log.Settings(t.Context(), huge, epoch); !errors.Is(err, audit.ErrTooLarge) {
+	if err := log.Settings(t.Context(), huge, epoch); !errors.Is(err, audit.ErrTooLarge) || !errors.Is(err, audit.ErrLost) || log.Lost() != 1 {
 		t.Errorf("error %v", err)
 	}
 	if n, _ := log.Pending(); n != 0 {

@@ -13,4 +13,11 @@ func OpenWith(ctx context.Context, js jetstream.JetStream, log *slog.Logger, rep
 }
 
 // ForgetIndex makes the index know only what comes after a record, as that of a log does that is larger than it.
-func (l *Log) ForgetIndex(upTo uint64) { l.index.forget(upTo) }
+func (l *Log) ForgetIndex(upTo uint64) {
+	l.index.mu.Lock()
+	defer l.index.mu.Unlock()
+	l.index.dropTo(upTo)
+}
+
+// SearchBlocks makes the blocks smaller that queries of those who may not see all go through.
+func (l *Log) SearchBlocks(size uint64) { l.index.block = size }

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -78,8 +79,12 @@ func (s *survey) version(h *history, r *Record, within bool) {
 		committed: r.Committed, at: r.At, timed: !r.Reconstructed, first: r.Parent == nil, within: within,
 		live: r.Outcome == apply.Applied, superseded: r.Outcome == apply.Superseded, withheld: r.Outcome == apply.Withheld,
 	}
-	if r.RollbackOf != nil && !v.withheld {
+	switch {
+	case v.withheld:
+	case r.RollbackOf != nil:
 		s.rollback(h, r, v)
+	case r.Lineage != nil && r.Lineage.Kind == apply.LineageRevert:
+		s.revert(h, r, v)
 	}
 	h.position[r.Commit] = len(h.versions)
 	h.versions = append(h.versions, v)
@@ -100,12 +105,43 @@ func (s *survey) rollback(h *history, r *Record, v *version) {
 			}
 		}
 	}
-	undone := h.undo(from + 1)
+	undone := h.undo(from+1, len(h.versions))
 	if !v.within {
 		return
 	}
-	told := RollbackReport{Example: exampleOf(r.CommitRecord), Environment: r.Environment, At: r.At, Restored: *r.RollbackOf, Undone: len(undone)}
+	told := RollbackReport{Example: exampleOf(r.CommitRecord), Environment: r.Environment, At: r.At, Restored: r.RollbackOf, Undone: len(undone)}
 	if known && v.timed {
+		told.Seconds = h.restored(undone, r.At)
+	}
+	h.Rollbacks++
+	s.report.Rollbacks = append(s.report.Rollbacks, told)
+}
+
+// revert follows a commit that takes back others and leaves what came after them. It undoes the versions that they went live with;
+// where there are none, as they were rejected here or the log was trimmed, it restores nothing that is known.
+func (s *survey) revert(h *history, r *Record, v *version) {
+	from, begins := h.position[required(r.Lineage.First)]
+	to, ends := h.position[required(r.Lineage.Last)]
+	switch {
+	case !begins && !ends:
+		return
+	case !begins:
+		from = to
+	case !ends:
+		to = from
+	}
+	for to < len(h.versions)-1 && h.versions[to].superseded {
+		to++ // its changes went live with the one that superseded it
+	}
+	undone := h.undo(from, to+1)
+	if len(undone) == 0 || !v.within {
+		return
+	}
+	told := RollbackReport{
+		Example: exampleOf(r.CommitRecord), Environment: r.Environment, At: r.At, Undone: len(undone),
+		First: cmp.Or(r.Lineage.First, r.Lineage.Last), Last: cmp.Or(r.Lineage.Last, r.Lineage.First),
+	}
+	if v.timed {
 		told.Seconds = h.restored(undone, r.At)
 	}
 	h.Rollbacks++
@@ -119,14 +155,14 @@ func (s *survey) pin(r *Record) {
 	if !known {
 		return // a commit of any kind can be pinned
 	}
-	undone := h.undo(from + 1)
+	undone := h.undo(from+1, len(h.versions))
 	if len(undone) == 0 || !s.within(r.At) {
 		return
 	}
 	h.Rollbacks++
 	s.report.Rollbacks = append(s.report.Rollbacks, RollbackReport{
 		Example:     Example{*r.Event.Commit, r.Event.Reason, Person{Name: r.Event.By}},
-		Environment: r.Event.Environment, At: r.At, Pin: true, Restored: *r.Event.Commit, Undone: len(undone), Seconds: h.restored(undone, r.At),
+		Environment: r.Event.Environment, At: r.At, Pin: true, Restored: r.Event.Commit, Undone: len(undone), Seconds: h.restored(undone, r.At),
 	})
 }
 
@@ -142,10 +178,10 @@ func (s *survey) unpin(r *Record) {
 	}
 }
 
-// undo marks what is live from a position on as undone.
-func (h *history) undo(from int) []*version {
+// undo marks what is live from one position to another as undone.
+func (h *history) undo(from, to int) []*version {
 	var undone []*version
-	for _, v := range h.versions[min(from, len(h.versions)):] {
+	for _, v := range h.versions[min(from, to):to] {
 		if v.live && !v.undone {
 			v.undone = true
 			undone = append(undone, v)

@@ -2,16 +2,12 @@ package audit
 
 import (
 	"cmp"
-	"encoding/binary"
-	"hash/fnv"
+	"iter"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/gitsync"
-	"github.com/trunkline/trunkline/value"
 )
 
 // index holds a little of each of the newest records, so that a query reads only those that may be among its answers. It may name a
@@ -19,13 +15,15 @@ import (
 //
 // It never asks the bus, and nothing else is locked while it is.
 type index struct {
-	keep int // it holds so many rows, and up to an eighth more
+	keep  int    // it holds so many rows, and up to an eighth more
+	block uint64 // as searchedBlock
 
 	mu     sync.RWMutex
-	from   uint64 // the sequence it begins with; whatever is older has to be read
-	last   uint64 // the newest record it has seen
-	rows   []row  // by sequence
-	newest map[gitsync.Hash]uint64
+	from   uint64            // the sequence it begins with; whatever is older has to be read
+	last   uint64            // the newest record it has seen
+	rows   []row             // by sequence
+	newest map[uint64]uint64 // by the beginning of a commit's name, its newest verdict
+	pins   pinHistory
 
 	environments table
 	kinds        table
@@ -33,20 +31,8 @@ type index struct {
 	crewBytes    int
 }
 
-// row is what the index holds of a record.
-type row struct {
-	sequence    uint64
-	at          int64  // milliseconds
-	commit      uint64 // its first eight bytes; 0 when there is none or more than one
-	areas       uint64 // a bit for the first segment of each of its paths
-	crew        uint32 // who is responsible; unknown when there is no room
-	environment uint16
-	kind        uint8
-	verdict     uint8
-}
-
 func newIndex(keep int) *index {
-	return &index{keep: keep, newest: map[gitsync.Hash]uint64{}, environments: newTable(), kinds: newTable(), crews: newTable()}
+	return &index{keep: keep, block: searchedBlock, newest: map[uint64]uint64{}, environments: newTable(), kinds: newTable(), crews: newTable()}
 }
 
 // begin tells where the index begins.
@@ -74,6 +60,20 @@ func (x *index) add(sequence uint64, r *Record) {
 	}
 }
 
+// pinned adds what is older than all rows and has to be known all the same.
+func (x *index) pinned(sequence uint64, r *Record) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.pins.add(sequence, r)
+}
+
+// begins is the sequence of the oldest record it holds.
+func (x *index) begins() uint64 {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.from
+}
+
 func (x *index) seen() uint64 {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -81,20 +81,30 @@ func (x *index) seen() uint64 {
 }
 
 func (x *index) put(sequence uint64, r *Record) {
-	x.rows = append(x.rows, x.rowOf(sequence, r))
+	added := x.rowOf(sequence, r)
 	x.last = sequence
 	if r.Kind == KindCommit {
-		x.newest[r.Commit] = sequence
+		if before := x.newest[added.commit]; before > 0 && sequence-before < 1<<32 {
+			added.earlier = uint32(sequence - before)
+		}
+		x.newest[added.commit] = sequence
 	}
+	x.pins.add(sequence, r)
+	x.rows = append(x.rows, added)
 	if len(x.rows) > x.keep+x.keep/8 {
 		x.drop(len(x.rows) - x.keep)
 	}
 }
 
-// forget drops the records up to one.
+// forget drops the records up to one, which were trimmed.
 func (x *index) forget(upTo uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.dropTo(upTo)
+	x.pins.forget(upTo)
+}
+
+func (x *index) dropTo(upTo uint64) {
 	n, _ := slices.BinarySearchFunc(x.rows, upTo+1, compareRow)
 	x.drop(n)
 	x.from = max(x.from, upTo+1)
@@ -106,83 +116,54 @@ func (x *index) drop(n int) {
 	}
 	x.from = x.rows[n-1].sequence + 1
 	x.rows = slices.Clone(x.rows[n:])
-	for h, sequence := range x.newest {
+	for beginning, sequence := range x.newest {
 		if sequence < x.from {
-			delete(x.newest, h)
+			delete(x.newest, beginning)
 		}
 	}
 }
 
 func compareRow(r row, sequence uint64) int { return cmp.Compare(r.sequence, sequence) }
 
-func (x *index) rowOf(sequence uint64, r *Record) row {
-	out := row{
-		sequence: sequence, at: r.At.UnixMilli(), areas: areasOf(r), environment: uint16(x.environments.id(r.environment(), 1<<16)),
-		kind: uint8(x.kinds.id(string(r.Kind), 1<<8)), crew: x.crew(r),
+// find is the row of a record; nil when there is none.
+func (x *index) find(sequence uint64) *row {
+	if len(x.rows) == 0 || sequence < x.rows[0].sequence {
+		return nil
 	}
-	if named := r.commits(); len(named) == 1 {
-		out.commit = binary.BigEndian.Uint64(named[0][:])
-	}
-	if r.CommitRecord != nil {
-		out.verdict = verdictID(r.Verdict)
-	}
-	return out
-}
-
-func verdictID(v apply.Verdict) uint8 {
-	return uint8(1 + slices.Index([]apply.Verdict{apply.Valid, apply.Rejected, apply.Pending}, v))
-}
-
-// crew is the number of those responsible: few of them write most records.
-func (x *index) crew(r *Record) uint32 {
-	text := crewText(r.people())
-	known := x.crews.has(text)
-	if !known && x.crewBytes+len(text) > maxCrewBytes {
-		return unknown
-	}
-	if !known {
-		x.crewBytes += len(text)
-	}
-	return x.crews.id(text, 1<<32-1)
-}
-
-// crewText are names and addresses as a query for an author looks at them, a line each.
-func crewText(people []Person) string {
-	var b strings.Builder
-	for _, p := range people {
-		b.WriteString(strings.ToLower(p.Name))
-		b.WriteByte('\n')
-		b.WriteString(strings.ToLower(p.Email))
-		b.WriteByte('\n')
-	}
-	return b.String()
-}
-
-// areasOf has a bit for each area that the record names; all of them when it does not name them all.
-func areasOf(r *Record) uint64 {
-	if r.Truncated {
-		return ^uint64(0)
-	}
-	var areas uint64
-	for text := range r.paths() {
-		if path, err := value.ParsePath(text); err == nil && len(path) > 0 {
-			areas |= areaBit(path[0])
+	i := int(min(sequence-x.rows[0].sequence, uint64(len(x.rows)-1))) // where it is unless records are missing
+	if x.rows[i].sequence != sequence {
+		var found bool
+		if i, found = slices.BinarySearchFunc(x.rows, sequence, compareRow); !found {
+			return nil
 		}
 	}
-	return areas
+	return &x.rows[i]
 }
 
-func areaBit(area string) uint64 {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(area))
-	return 1 << (h.Sum32() % 64)
+// verdicts are the rows of all verdicts on a commit, newest first, as far as the index goes back.
+func (x *index) verdicts(commit uint64) iter.Seq[*row] {
+	return func(yield func(*row) bool) {
+		for r := x.find(x.newest[commit]); r != nil && yield(r) && r.earlier > 0; {
+			r = x.find(r.sequence - uint64(r.earlier))
+		}
+	}
 }
 
-// judged is the sequence of the newest verdict on a commit; 0 when the index does not know one.
-func (x *index) judged(commit gitsync.Hash) uint64 {
+// judged is the sequence of the newest verdict on a commit in an environment, or in any; 0 when the index does not know one.
+func (x *index) judged(commit gitsync.Hash, environment string) uint64 {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.newest[commit]
+	for r := range x.verdicts(beginning(commit)) {
+		if x.about(r, environment) {
+			return r.sequence
+		}
+	}
+	return 0
+}
+
+// about tells whether a row is, or may be, of an environment; "" is any.
+func (x *index) about(r *row, environment string) bool {
+	return environment == "" || r.environment == unknown || uint32(r.environment) == x.environments.find(environment)
 }
 
 // since is the sequence of the oldest record from a time on; known is false when records that the index does not hold may be older.
@@ -218,23 +199,3 @@ func (x *index) back(before uint64, n int) uint64 {
 	}
 	return x.from
 }
-
-// table numbers texts. What finds no room in it is unknown.
-type table struct{ ids map[string]uint32 }
-
-const unknown = 0
-
-func newTable() table { return table{map[string]uint32{}} }
-
-func (t table) id(text string, size int) uint32 {
-	id, known := t.ids[text]
-	if !known && len(t.ids)+1 < size {
-		id = uint32(len(t.ids) + 1)
-		t.ids[text] = id
-	}
-	return id
-}
-
-func (t table) has(text string) bool { return t.ids[text] != unknown }
-
-func (t table) find(text string) uint32 { return t.ids[text] }

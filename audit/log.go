@@ -10,8 +10,8 @@
 // publish [Log.Head] where nobody who has the log's disk can write, and give it to Verify later. Nothing is dropped for its age; only
 // [Log.Trim] removes records, and leaves one that says what it removed.
 //
-// [Log.Query], [Log.Follow], [Log.Report] and [Log.Versions] read. They read in batches, hold at most one batch and their answer in
-// memory, and keep nothing on the bus: a slow reader delays nobody.
+// [Log.Query], [Log.Follow], [Log.Report], [Log.VersionsWhere], [Log.Baseline] and [Log.LiveAt] read. They read in batches, hold at most
+// one batch and their answer in memory, and keep nothing on the bus: a slow reader delays nobody.
 package audit
 
 import (
@@ -22,6 +22,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -46,6 +47,8 @@ type Log struct {
 	index      *index
 	trimming   chan struct{} // holds a token while nobody trims
 	head       *Head         // what the next record is chained to, as far as Run knows; nil when it has to look
+
+	lost atomic.Uint64 // records that were not taken to be stored
 
 	mu          sync.Mutex
 	pending     []*queued
@@ -91,7 +94,7 @@ func open(ctx context.Context, js jetstream.JetStream, log *slog.Logger, replaye
 }
 
 // Record stores events, in the order of their fields. It returns when all of it is on disk; when ctx ends before, Run goes on to
-// store it.
+// store it. After an [ErrLost] nothing of it will be stored.
 func (l *Log) Record(ctx context.Context, e apply.Events) error {
 	var records []*Record
 	if e.Rewrite != nil {
@@ -120,6 +123,10 @@ func (l *Log) Record(ctx context.Context, e apply.Events) error {
 	return l.add(ctx, records)
 }
 
+// Lost counts the records that were given and will not be stored, since the log was opened. A start makes those of verdicts anew from the
+// commits; events are gone.
+func (l *Log) Lost() uint64 { return l.lost.Load() }
+
 // next is what tells a rewrite from all others: a branch may be moved back and forth between the same heads, even while the log
 // takes nothing.
 func (l *Log) next() uint64 {
@@ -141,24 +148,38 @@ func (l *Log) Settings(ctx context.Context, settings map[string]string, at time.
 	return l.add(ctx, []*Record{{Version: 1, Kind: KindSettings, At: at, Settings: settings}})
 }
 
-// ErrFull is reported when more records wait than are kept.
-var ErrFull = errors.New("too many records wait for the audit log")
+var (
+	// ErrLost is reported for records that will not be stored: nothing of what was given together is. The error tells why, by [ErrFull] or
+	// [ErrTooLarge].
+	ErrLost = errors.New("not on record, and nothing will put it there")
+	// ErrFull is reported when more records wait than are kept.
+	ErrFull = fmt.Errorf("%d records wait for the audit log, and no more are kept", MaxPending)
+)
 
 func (l *Log) add(ctx context.Context, records []*Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	entries, err := queueAll(records)
+	if err == nil {
+		err = l.enqueue(entries)
+	}
+	if err != nil {
+		l.lost.Add(uint64(len(records)))
+		return fmt.Errorf("%d records: %w: %w", len(records), ErrLost, err)
+	}
+	return l.await(ctx, entries)
+}
+
+func queueAll(records []*Record) ([]*queued, error) {
 	entries := make([]*queued, len(records))
 	for i, r := range records {
 		var err error
 		if entries[i], err = queue(r); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if len(entries) == 0 {
-		return nil
-	}
-	if err := l.enqueue(entries); err != nil {
-		return err
-	}
-	return l.await(ctx, entries)
+	return entries, nil
 }
 
 func queue(r *Record) (*queued, error) {
@@ -223,6 +244,17 @@ func (l *Log) Pending() (records int, since time.Time) {
 	return len(l.pending), l.behindSince
 }
 
+// waiting are the records that are not stored yet, oldest first.
+func (l *Log) waiting() []*Record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	records := make([]*Record, len(l.pending))
+	for i, e := range l.pending {
+		records[i] = e.record
+	}
+	return records
+}
+
 // Flush waits until what was given so far is stored, or ctx ends.
 func (l *Log) Flush(ctx context.Context) error {
 	l.mu.Lock()
@@ -242,12 +274,15 @@ func (l *Log) Flush(ctx context.Context) error {
 
 // Size is how much the log holds and may hold.
 type Size struct {
-	Records  uint64 `json:"records"`
-	First    uint64 `json:"first"` // sequence of the oldest record; those before it were trimmed
-	Last     uint64 `json:"last"`
-	Bytes    uint64 `json:"bytes"`
-	MaxBytes int64  `json:"maxBytes"` // when it is reached, records wait until the log is trimmed
-	Full     bool   `json:"full"`     // the bus has refused a record for want of room, and has taken none since
+	Records uint64 `json:"records"`
+	First   uint64 `json:"first"` // sequence of the oldest record; those before it were trimmed
+	Last    uint64 `json:"last"`
+	// Oldest and Newest are when the first and the last of them were stored; zero when there are none.
+	Oldest   time.Time `json:"oldest,omitzero"`
+	Newest   time.Time `json:"newest,omitzero"`
+	Bytes    uint64    `json:"bytes"`
+	MaxBytes int64     `json:"maxBytes"` // when it is reached, records wait until the log is trimmed
+	Full     bool      `json:"full"`     // the bus has refused a record for want of room, and has taken none since
 }
 
 // Size tells how much the log holds.
@@ -259,5 +294,9 @@ func (l *Log) Size(ctx context.Context) (Size, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := info.State
-	return Size{s.Msgs, s.FirstSeq, s.LastSeq, s.Bytes, info.Config.MaxBytes, l.full}, nil
+	size := Size{Records: s.Msgs, First: s.FirstSeq, Last: s.LastSeq, Bytes: s.Bytes, MaxBytes: info.Config.MaxBytes, Full: l.full}
+	if s.Msgs > 0 {
+		size.Oldest, size.Newest = s.FirstTime, s.LastTime
+	}
+	return size, nil
 }

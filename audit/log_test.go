@@ -39,12 +39,13 @@ func TestRecordsAreStoredOnceAndInOrder(t *testing.T) {
 
 	b = openBus(t, dir)
 	log, _ = b.running()
+	changes := []apply.Change{{Path: "a.x", Old: "digest", New: "digest"}}
 	want := []apply.Remembered{
-		{Commit: hash(5), Parent: hash(4), Tree: hash(105), Environment: "prod", Due: 2, Verdict: apply.Valid, Baseline: hash(4), At: epoch.Add(5 * time.Second)},
-		{Commit: hash(5), Parent: hash(4), Tree: hash(105), Environment: "staging", Due: 2, Verdict: apply.Valid, Baseline: hash(4), At: epoch.Add(5 * time.Second)},
+		{Commit: hash(5), Parent: hash(4), Tree: hash(105), Environment: "prod", Due: 2, Verdict: apply.Valid, Baseline: hash(4), At: epoch.Add(5 * time.Second), Changes: changes},
+		{Commit: hash(5), Parent: hash(4), Tree: hash(105), Environment: "staging", Due: 2, Verdict: apply.Valid, Baseline: hash(4), At: epoch.Add(5 * time.Second), Changes: changes},
 		{Commit: hash(6), Parent: hash(4)},
-		{Commit: hash(6), Parent: hash(5), Tree: hash(106), Environment: "prod", Due: 2, Verdict: apply.Valid, Baseline: hash(5), At: epoch.Add(6 * time.Second)},
-		{Commit: hash(6), Parent: hash(5), Tree: hash(106), Environment: "staging", Due: 2, Verdict: apply.Valid, Baseline: hash(5), At: epoch.Add(6 * time.Second)},
+		{Commit: hash(6), Parent: hash(5), Tree: hash(106), Environment: "prod", Due: 2, Verdict: apply.Valid, Baseline: hash(5), At: epoch.Add(6 * time.Second), Changes: changes},
+		{Commit: hash(6), Parent: hash(5), Tree: hash(106), Environment: "staging", Due: 2, Verdict: apply.Valid, Baseline: hash(5), At: epoch.Add(6 * time.Second), Changes: changes},
 	}
 	if diff := cmp.Diff(want, log.Remembered()); diff != "" {
 		t.Errorf("remembered (-want +got):\n%s", diff)
@@ -201,6 +202,10 @@ func TestLargeRecordsAreShortened(t *testing.T) {
 		d.Commit.CoAuthors = append(d.Commit.CoAuthors, gitsync.Person{Name: strings.Repeat("n", 200)})
 		d.Commit.Parents = append(d.Commit.Parents, hash(byte(i)))
 	}
+	d.Lineage = &apply.Lineage{Kind: apply.LineagePartial, Claim: &gitsync.Claim{Subject: strings.Repeat("s", 100_000)}}
+	for range 1000 {
+		d.Lineage.Paths = append(d.Lineage.Paths, strings.Repeat("p", 4000))
+	}
 	d.Omitted, d.ChangesOmitted = 7, 9
 	w := moved(1, 2)
 	for range 10_000 {
@@ -213,7 +218,8 @@ func TestLargeRecordsAreShortened(t *testing.T) {
 		t.Errorf("rewrite %+v", records[0].Rewrite)
 	}
 	r := records[1]
-	if !r.Truncated || r.ProblemsTotal != 1007 || r.ChangesTotal != 1009 || len(r.Problems) == 0 || len(r.Changes) == 0 || len(r.Parents) == 0 {
+	if !r.Truncated || r.ProblemsTotal != 1007 || r.ChangesTotal != 1009 || len(r.Problems) == 0 || len(r.Changes) == 0 || len(r.Parents) == 0 ||
+		len(r.Lineage.Paths) == 0 || len(r.Lineage.Paths) == 1000 {
 		t.Errorf("truncated %t, problems %d of %d, changes %d of %d", r.Truncated, len(r.Problems), r.ProblemsTotal, len(r.Changes), r.ChangesTotal)
 	}
 	if !strings.HasPrefix(d.Commit.Message, r.Message) || strings.ContainsRune(r.Message, '\ufffd') {

@@ -80,7 +80,7 @@ func (r *Report) writeFailures(d *document) {
 		d.row(j.Rule, j.Stage, j.Commits, strings.Join(examples, "; "))
 	}
 	d.section("Rollbacks", len(r.Rollbacks))
-	d.table("at", "environment", "by commit or pin", "author", "restored", "versions undone", "time to restore")
+	d.table("at", "environment", "by commit or pin", "author", "what it restored or reverted", "versions undone", "time to restore")
 	for _, b := range r.Rollbacks {
 		took := "–"
 		if b.Seconds != nil {
@@ -90,7 +90,19 @@ func (r *Report) writeFailures(d *document) {
 		if b.Pin {
 			how = "pin: " + b.Subject
 		}
-		d.row(b.At, b.Environment, how, b.Author, b.Restored.Short(), b.Undone, took)
+		d.row(b.At, b.Environment, how, b.Author, b.what(), b.Undone, took)
+	}
+}
+
+// what tells what a rollback led back to, or what it took back.
+func (b *RollbackReport) what() string {
+	switch {
+	case b.Restored != nil:
+		return "restored " + b.Restored.Short()
+	case *b.First == *b.Last:
+		return "reverted " + b.First.Short()
+	default:
+		return fmt.Sprintf("reverted %s to %s", b.First.Short(), b.Last.Short())
 	}
 }
 
@@ -100,9 +112,9 @@ func (r *Report) writeActs(d *document) {
 	for _, a := range r.Acceptances {
 		d.row(a.At, a.Commit.Short(), a.By, a.Reason)
 	}
-	if r.Rewrites > 0 {
-		d.section("Rewritten history", r.Rewrites)
-		d.line("The branch left its old head: %d.", r.Rewrites)
+	if n := r.Rewrites + r.Refused; n > 0 {
+		d.section("Rewritten history", n)
+		d.line("The branch left its old head: %d. Of these, refused: %d.", n, r.Refused)
 	}
 	d.section("Operators and access", len(r.Events))
 	d.table("what", "times", "by")

@@ -15,7 +15,7 @@ const (
 )
 
 func pinRecord(p *apply.Pin) (*Record, error) {
-	return eventRecord(Event{
+	return pinEvent(Event{
 		Kind: KindPin, At: p.At, By: p.By, Environment: p.Environment, Commit: p.Commit, Reason: p.Reason, Details: pinDetails(p),
 	})
 }
@@ -23,9 +23,17 @@ func pinRecord(p *apply.Pin) (*Record, error) {
 func unpinRecord(u *apply.Unpin) (*Record, error) {
 	details := pinDetails(&u.Pin)
 	details["forced"] = strconv.FormatBool(u.Forced)
-	return eventRecord(Event{
+	return pinEvent(Event{
 		Kind: KindUnpin, At: u.At, By: u.By, Environment: u.Pin.Environment, Commit: u.Pin.Commit, Reason: u.Reason, Details: details,
 	})
+}
+
+func pinEvent(e Event) (*Record, error) {
+	r, err := eventRecord(e)
+	if err == nil {
+		r.asked = time.Now()
+	}
+	return r, err
 }
 
 func pinDetails(p *apply.Pin) map[string]string {

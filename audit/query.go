@@ -34,7 +34,7 @@ type Query struct {
 	Oldest bool // oldest first; newest first otherwise
 
 	// See is what whoever asks may know of a record: the record itself, a poorer copy, or nil for nothing. What is asked is asked of
-	// what it returns. All is seen without it.
+	// what it returns, and the answer does not depend on anything else. All is seen without it.
 	See func(*Record) *Record
 }
 
@@ -48,6 +48,7 @@ type Answer struct {
 	Waiting   int    `json:"waiting,omitempty"` // records that are not stored yet, and so not looked at
 
 	bytes int
+	ended bool // there is one more than it may hold
 }
 
 // ErrQuery is reported for a query that cannot be asked.
@@ -118,7 +119,8 @@ func (q *Query) touches(r *Record) bool {
 }
 
 // Query answers from what is stored. It reads at most 10,000 records; an answer that had to stop says that it is truncated, and where
-// to go on.
+// to go on. With See it goes through up to 16,384 records instead, and ends at a multiple of 1,024, so that where an answer ends tells
+// nothing of single records that are hidden.
 func (l *Log) Query(ctx context.Context, q Query) (*Answer, error) {
 	if err := q.check(); err != nil {
 		return nil, err
@@ -137,7 +139,7 @@ func (l *Log) Query(ctx context.Context, q Query) (*Answer, error) {
 	}
 	s := newSearch(&q, l.index, first, last)
 	a := &Answer{Entries: []Entry{}, First: first}
-	for looked := 0; len(a.Entries) < q.Limit && looked < maxLooked && a.bytes < maxAnswer; {
+	for looked := 0; !a.full(s, looked); {
 		sequences := s.next(min(max(q.Limit-len(a.Entries), nearby), maxBackwards))
 		if len(sequences) == 0 {
 			break
@@ -147,11 +149,25 @@ func (l *Log) Query(ctx context.Context, q Query) (*Answer, error) {
 			return nil, err
 		}
 	}
-	if !s.done {
+	switch {
+	case !s.done:
 		a.Truncated, a.Next = true, s.at
+	case s.more > 0:
+		a.Truncated, a.Next = true, s.more
 	}
-	a.Waiting, _ = l.Pending()
+	if q.See == nil {
+		a.Waiting, _ = l.Pending()
+	}
 	return a, nil
+}
+
+// full tells whether the answer ends here. For whoever may not see all it ends where another record is found: that there is none among
+// those that are hidden has to look the same.
+func (a *Answer) full(s *search, looked int) bool {
+	if s.q.See != nil {
+		return a.ended
+	}
+	return len(a.Entries) >= s.q.Limit || looked >= maxLooked || a.bytes >= maxAnswer
 }
 
 // take adds what is asked of the records of the given sequences, as far as the limit allows.
@@ -166,11 +182,17 @@ func (a *Answer) take(ctx context.Context, r *reader, s *search, sequences []uin
 		slices.Reverse(messages)
 	}
 	for _, m := range messages {
-		if len(a.Entries) == s.q.Limit || a.bytes >= maxAnswer {
+		whole := len(a.Entries) == s.q.Limit || a.bytes >= maxAnswer
+		if whole && s.q.See == nil {
 			s.done = false
 			return nil
 		}
-		if e, asked := s.q.Select(m.entry()); asked {
+		e, asked := s.q.Select(m.entry())
+		if asked && whole {
+			a.ended, s.done, s.at = true, false, a.Entries[len(a.Entries)-1].Sequence
+			return nil
+		}
+		if asked {
 			a.Entries = append(a.Entries, e)
 			a.bytes += len(m.data)
 		}

@@ -63,6 +63,7 @@ func told(t *testing.T, log *audit.Log) {
 	db.Signer = &gitsync.Signer{Kind: "ssh", Principal: "erin@keys.example", Fingerprint: "SHA256:x"}
 	db.Changes = []apply.Change{{Path: "database.primary.pool"}, {Path: `hosts["a.b"].port`}, {Path: "servers[0]"}}
 	db.Problems = nil
+	db.Lineage = &apply.Lineage{Kind: apply.LineageRevert, First: hash(1), Last: hash(1)}
 	bad := decided(2, "staging") // 5
 	bad.Verdict, bad.Outcome, bad.Changes = apply.Rejected, "", nil
 	bad.Problems = []compile.Problem{{Severity: compile.Error, Path: "database.replica.pool", Rule: "range"}}
@@ -119,6 +120,7 @@ func TestQueries(t *testing.T) {
 		"after one, oldest first":      {audit.Query{After: 7, Oldest: true}, []uint64{8, 9, 10}},
 		"after the last":               {audit.Query{After: 1}, []uint64{}},
 		"after all":                    {audit.Query{After: 99, Oldest: true}, []uint64{}},
+		"after all there can be":       {audit.Query{After: 1<<64 - 1, Oldest: true}, []uint64{}},
 		"before what is to come":       {audit.Query{After: 99, Limit: 1}, []uint64{10}},
 	} {
 		a := query(t, log, test.q)

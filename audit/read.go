@@ -1,11 +1,13 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"time"
 
@@ -45,10 +47,12 @@ func (r *reader) close() { _ = r.sub.Unsubscribe() }
 
 // question is a Direct Get of several messages (NATS ADR-31).
 type question struct {
-	From     uint64 `json:"seq"`
-	Batch    int    `json:"batch"`
-	MaxBytes int    `json:"max_bytes"`
-	Filter   string `json:"next_by_subj,omitempty"`
+	From     uint64   `json:"seq,omitempty"`
+	Batch    int      `json:"batch,omitempty"`
+	MaxBytes int      `json:"max_bytes,omitempty"`
+	Filter   string   `json:"next_by_subj,omitempty"`
+	Newest   []string `json:"multi_last,omitempty"` // of each subject that these select
+	Since    any      `json:"start_time,omitempty"` // in the place of a sequence
 }
 
 // batch reads up to n records from a sequence on, oldest first. None: there are no more.
@@ -59,8 +63,34 @@ func (r *reader) batch(ctx context.Context, filter string, from uint64, n int) (
 	return r.answer(ctx, n)
 }
 
+// newest reads the newest record of each subject that a filter selects, oldest first.
+func (r *reader) newest(ctx context.Context, filter string) ([]message, error) {
+	if err := r.pose(question{Newest: []string{filter}}); err != nil {
+		return nil, err
+	}
+	found, err := r.answer(ctx, 0)
+	slices.SortFunc(found, func(a, b message) int { return cmp.Compare(a.sequence, b.sequence) })
+	return found, err
+}
+
+// since is the sequence of the oldest record that was stored at a time or later; 0 when there is none.
+func (r *reader) since(ctx context.Context, stored time.Time) (uint64, error) {
+	if err := r.pose(question{Since: stored.UTC(), Batch: 1}); err != nil {
+		return 0, err
+	}
+	found, err := r.answer(ctx, 1)
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	return found[0].sequence, nil
+}
+
 func (r *reader) ask(filter string, from uint64, n int) error {
-	q, err := json.Marshal(question{from, n, maxBatchBytes, filter})
+	return r.pose(question{From: from, Batch: n, MaxBytes: maxBatchBytes, Filter: filter})
+}
+
+func (r *reader) pose(asked question) error {
+	q, err := json.Marshal(asked)
 	if err != nil {
 		return err
 	}

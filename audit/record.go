@@ -43,6 +43,8 @@ type Record struct {
 	Acceptance *AcceptanceRecord `json:"acceptance,omitempty"`
 	Checkpoint *Checkpoint       `json:"checkpoint,omitempty"`
 	Event      *EventRecord      `json:"event,omitempty"`
+
+	asked time.Time // of a pin: tells it from one that says the same
 }
 
 // CommitRecord is what a record of [KindCommit] holds.
@@ -66,6 +68,7 @@ type CommitRecord struct {
 	Outcome        apply.Outcome     `json:"outcome,omitempty"`
 	Baseline       *gitsync.Hash     `json:"baseline,omitempty"`
 	RollbackOf     *gitsync.Hash     `json:"rollbackOf,omitempty"`
+	Lineage        *LineageRecord    `json:"lineage,omitempty"` // what it takes back; nil when that is nothing
 	Checksum       string            `json:"checksum,omitempty"`
 	Problems       []compile.Problem `json:"problems,omitempty"`
 	ProblemsTotal  int               `json:"problemsTotal,omitempty"`
@@ -78,6 +81,34 @@ type CommitRecord struct {
 	Accepted       *gitsync.Hash     `json:"accepted,omitempty"`      // judged once more after an operator accepted this commit
 }
 
+// LineageRecord is what a record holds of an [apply.Lineage].
+type LineageRecord struct {
+	Kind      apply.LineageKind `json:"kind"`
+	Version   *gitsync.Hash     `json:"version,omitempty"`
+	First     *gitsync.Hash     `json:"first,omitempty"`
+	Last      *gitsync.Hash     `json:"last,omitempty"`
+	Paths     []string          `json:"paths,omitempty"`
+	Claim     *gitsync.Claim    `json:"claim,omitempty"`
+	Confirmed bool              `json:"confirmed"`
+}
+
+func lineageRecord(l *apply.Lineage) *LineageRecord {
+	if l == nil {
+		return nil
+	}
+	return &LineageRecord{l.Kind, optional(l.Version), optional(l.First), optional(l.Last), l.Paths, l.Claim, l.Confirmed}
+}
+
+// Lineage is what was recorded of it; nil when there is nothing.
+func (l *LineageRecord) Lineage() *apply.Lineage {
+	if l == nil {
+		return nil
+	}
+	return &apply.Lineage{
+		Kind: l.Kind, Version: required(l.Version), First: required(l.First), Last: required(l.Last), Paths: l.Paths, Claim: l.Claim, Confirmed: l.Confirmed,
+	}
+}
+
 // Signer is whose key signed a commit: what is verified, where an author is only claimed.
 type Signer struct {
 	Kind        string `json:"kind"` // ssh or pgp
@@ -87,9 +118,10 @@ type Signer struct {
 
 // AcceptanceRecord is what a record of [KindAcceptance] holds.
 type AcceptanceRecord struct {
-	Commit gitsync.Hash `json:"commit"`
-	By     string       `json:"by"`
-	Reason string       `json:"reason"`
+	Commit gitsync.Hash  `json:"commit"`
+	From   *gitsync.Hash `json:"from,omitempty"` // the head that the branch left for it, where that was refused: the move is accepted
+	By     string        `json:"by"`
+	Reason string        `json:"reason"`
 }
 
 // RewriteRecord is what a record of [KindRewrite] holds.
@@ -98,7 +130,8 @@ type RewriteRecord struct {
 	New       gitsync.Hash   `json:"new"`
 	Fork      *gitsync.Hash  `json:"fork,omitempty"`
 	Foxtrot   bool           `json:"foxtrot,omitempty"`
-	Lost      []gitsync.Hash `json:"lost,omitempty"` // newest first
+	Refused   bool           `json:"refused,omitempty"` // it was not followed: what was live stayed
+	Lost      []gitsync.Hash `json:"lost,omitempty"`    // newest first
 	LostTotal int            `json:"lostTotal,omitempty"`
 	After     uint64         `json:"after"` // tells it from an earlier one between the same heads; grows along the log
 }
@@ -146,7 +179,8 @@ func commitRecord(d apply.Decision) *Record {
 		Environment: d.Environment, Commit: d.Commit.Hash, Parent: optional(d.Parent), Parents: d.Commit.Parents, Tree: d.Tree,
 		Author: person(d.Commit.Author), Committer: person(d.Commit.Committer), CoAuthors: persons(d.Commit.CoAuthors),
 		Merged: persons(d.Commit.Merged), Committed: tellable(d.Commit.Committer.When), Subject: d.Commit.Subject,
-		Due: d.Due, Verdict: d.Verdict, Retired: d.Retired, Outcome: d.Outcome, Baseline: optional(d.Baseline), RollbackOf: optional(d.RollbackOf), Checksum: d.Checksum,
+		Due: d.Due, Verdict: d.Verdict, Retired: d.Retired, Outcome: d.Outcome, Baseline: optional(d.Baseline), RollbackOf: optional(d.RollbackOf),
+		Lineage: lineageRecord(d.Lineage), Checksum: d.Checksum,
 		Problems: d.Problems, ProblemsTotal: len(d.Problems) + d.Omitted, Changes: d.Changes, ChangesTotal: len(d.Changes) + d.ChangesOmitted,
 		Reconstructed: d.Reconstructed, ClaimedAuthors: true, Waiting: d.Waiting, Accepted: optional(d.Accepted),
 	}
@@ -174,12 +208,12 @@ func tellable(t time.Time) time.Time {
 
 func rewriteRecord(w *apply.Rewrite, after uint64) *Record {
 	return &Record{Version: 1, Kind: KindRewrite, At: w.At, Truncated: len(w.Lost) < w.LostTotal, Rewrite: &RewriteRecord{
-		Old: w.Old, New: w.New, Fork: optional(w.Fork), Foxtrot: w.Foxtrot, Lost: w.Lost, LostTotal: w.LostTotal, After: after,
+		Old: w.Old, New: w.New, Fork: optional(w.Fork), Foxtrot: w.Foxtrot, Refused: w.Refused, Lost: w.Lost, LostTotal: w.LostTotal, After: after,
 	}}
 }
 
 func acceptanceRecord(a *apply.Acceptance) *Record {
-	return &Record{Version: 1, Kind: KindAcceptance, At: a.At, Acceptance: &AcceptanceRecord{a.Commit, a.By, clip(a.Reason)}}
+	return &Record{Version: 1, Kind: KindAcceptance, At: a.At, Acceptance: &AcceptanceRecord{a.Commit, optional(a.From), a.By, clip(a.Reason)}}
 }
 
 // whole tells whether a record holds what its kind promises.

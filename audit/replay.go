@@ -24,6 +24,9 @@ func (l *Log) replay(ctx context.Context) error {
 		return err
 	}
 	l.settings, l.remembered = kept.settings, kept.remembered()
+	for _, p := range kept.standing() {
+		l.index.pinned(0, &Record{Kind: KindPin, At: p.At, Event: &p.EventRecord})
+	}
 	from, to := info.State.FirstSeq, info.State.LastSeq
 	if to-from >= l.replayed {
 		from = to - l.replayed + 1
@@ -64,7 +67,9 @@ func (l *Log) replayOlder(ctx context.Context, to uint64) error {
 	}
 	slices.SortFunc(found, func(a, b message) int { return cmp.Compare(a.sequence, b.sequence) })
 	for _, m := range found {
-		l.remember(m.decode(), m.sequence)
+		r := m.decode()
+		l.remember(r, m.sequence)
+		l.index.pinned(m.sequence, r)
 	}
 	return nil
 }
@@ -74,10 +79,10 @@ func (l *Log) remember(r *Record, place uint64) {
 	case KindSettings:
 		l.settings = r.Settings
 	case KindRewrite:
-		l.remembered = append(l.remembered, apply.Remembered{Commit: r.Rewrite.New, Parent: r.Rewrite.Old})
+		l.remembered = append(l.remembered, apply.Remembered{Commit: r.Rewrite.New, Parent: r.Rewrite.Old, Refused: r.Rewrite.Refused})
 		l.after = r.Rewrite.After
 	case KindAcceptance:
-		l.remembered = append(l.remembered, apply.Remembered{Commit: r.Acceptance.Commit, Accepted: true})
+		l.remembered = append(l.remembered, apply.Remembered{Commit: r.Acceptance.Commit, Parent: required(r.Acceptance.From), Accepted: true})
 	case KindPin, KindUnpin:
 		if r.Event != nil {
 			l.remembered = append(l.remembered, rememberedPin(r))
@@ -85,12 +90,23 @@ func (l *Log) remember(r *Record, place uint64) {
 	case KindCommit:
 		l.remembered = append(l.remembered, apply.Remembered{
 			Commit: r.Commit, Parent: required(r.Parent), Tree: r.Tree, Environment: r.Environment,
-			Due: r.Due, Verdict: r.Verdict, Retired: r.Retired, Baseline: required(r.Baseline), At: r.At,
+			Due: r.Due, Verdict: r.Verdict, Retired: r.Retired, Baseline: required(r.Baseline), At: r.At, Changes: traced(r),
 		})
+	}
+	if n := len(l.remembered) - maxTraced; n > 0 {
+		l.remembered[n-1].Changes = nil
 	}
 	if r.given() {
 		l.last = place
 	}
+}
+
+// traced are the changes of a verdict by which a later one is recognised that takes them back.
+func traced(r *Record) []apply.Change {
+	if r.Verdict != apply.Valid || len(r.Changes) != r.ChangesTotal || len(r.Changes) > apply.MaxTraced {
+		return nil
+	}
+	return r.Changes
 }
 
 // Remembered is what the log held when it was opened, oldest first. It is handed out once.

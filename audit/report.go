@@ -21,8 +21,10 @@ import (
 //   - Change lead time, "the time it takes for a code commit or change to be successfully deployed to production": from the
 //     committer's time of a valid commit to when it went live.
 //   - Change fail rate, the share of deployments that need a rollback or a fix at once: versions that went live in the period and were
-//     rolled back since, of all that went live in it. Only a rollback is seen here: a commit that restores exactly the content of an
-//     earlier version, or a pin that is set to one, undoes every version that went live after that one.
+//     rolled back since, of all that went live in it. A commit that restores exactly the content of an earlier version, or a pin that
+//     is set to one, undoes every version that went live after that one; a revert, the inverse of earlier commits, undoes the versions
+//     that these went live with. Nothing else is seen here: neither a fix forward, nor a commit that takes back a part of another, or
+//     only says that it takes something back.
 //   - Failed deployment recovery time: from when the oldest version that a rollback undoes went live to when the rollback did.
 //
 // DORA means production; which environment that is, the reader knows.
@@ -41,7 +43,8 @@ type Report struct {
 	Rejections   []RejectionReport   `json:"rejections"`   // the most commits first
 	Rollbacks    []RollbackReport    `json:"rollbacks"`    // oldest first
 	Acceptances  []AcceptanceReport  `json:"acceptances"`  // oldest first
-	Rewrites     int                 `json:"rewrites"`     // times that the branch left its old head
+	Rewrites     int                 `json:"rewrites"`     // times that the branch left its old head, and was followed
+	Refused      int                 `json:"refused"`      // times that it was not
 	Events       []EventReport       `json:"events"`       // by kind
 }
 
@@ -101,15 +104,17 @@ type Example struct {
 	Author  Person       `json:"author"`
 }
 
-// RollbackReport is a commit that restored an earlier version, or a pin that an operator set to one: then the subject is the reason,
-// and the author who did it.
+// RollbackReport is a commit that restored an earlier version, one that reverted others, or a pin that an operator set to an earlier
+// version: then the subject is the reason, and the author who did it.
 type RollbackReport struct {
 	Example
-	Pin         bool         `json:"pin,omitempty"`
-	Environment string       `json:"environment"`
-	At          time.Time    `json:"at"`
-	Restored    gitsync.Hash `json:"restored"`
-	Undone      int          `json:"undone"` // versions that had gone live since
+	Pin         bool          `json:"pin,omitempty"`
+	Environment string        `json:"environment"`
+	At          time.Time     `json:"at"`
+	Restored    *gitsync.Hash `json:"restored,omitempty"`
+	First       *gitsync.Hash `json:"first,omitempty"` // of a revert: the oldest and the newest commit that it takes back
+	Last        *gitsync.Hash `json:"last,omitempty"`
+	Undone      int           `json:"undone"` // versions that had gone live
 	// Seconds is the time to restore; nil when it is not known.
 	Seconds *float64 `json:"seconds,omitempty"`
 }

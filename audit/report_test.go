@@ -238,6 +238,44 @@ func TestReportsSayWhatTheyDoNotCover(t *testing.T) {
 	}
 }
 
+// A revert undoes what went live with the commits that it takes back, and nothing that came after them.
+func TestReportsOfReverts(t *testing.T) {
+	t.Parallel()
+	b := openBus(t, t.TempDir())
+	log, _ := b.running()
+	taking := func(d apply.Decision, kind apply.LineageKind, first, last byte) apply.Decision {
+		d.Lineage = &apply.Lineage{Kind: kind, First: hash(first), Last: hash(last)}
+		return d
+	}
+	at := func(n byte) apply.Decision { return happened(n, "prod", day(3, int(n), 0, 0), time.Minute) }
+	overtaken := at(4)
+	overtaken.Outcome = apply.Superseded
+	for _, d := range []apply.Decision{
+		at(1), at(2), at(3), overtaken, at(5), at(6),
+		taking(at(7), apply.LineageRevert, 2, 2),   // undoes 2, after 5 days
+		taking(at(8), apply.LineageRevert, 3, 4),   // undoes 3 and 5, with which 4 went live
+		taking(at(9), apply.LineagePartial, 6, 6),  // undoes nothing
+		taking(at(10), apply.LineageClaimed, 6, 6), // nor this
+		refused(at(11)),
+		taking(at(12), apply.LineageRevert, 11, 11), // 11 never was live
+		taking(at(13), apply.LineageRevert, 99, 6),  // the log knows the end alone: 6
+		taking(at(14), apply.LineageRevert, 2, 2),   // once more: it is undone already
+	} {
+		record(t, log, []apply.Decision{d}, nil)
+	}
+	r := report(t, log, march, april)
+	e := r.Environments[0]
+	if e.Rollbacks != 3 || e.Failed != 4 || e.Deployments != 12 || e.TimeToRestore.Count != 3 || e.TimeToRestore.Max != 7*24*3600 {
+		t.Errorf("%+v", e)
+	}
+	if len(r.Rollbacks) != 3 || r.Rollbacks[1].Undone != 2 || *r.Rollbacks[1].First != hash(3) || r.Rollbacks[1].Restored != nil {
+		t.Errorf("%+v", r.Rollbacks)
+	}
+	if text := markdown(t, r); !strings.Contains(text, "| reverted 030000000000 to 040000000000 | 2 |") || !strings.Contains(text, "| reverted 020000000000 | 1 |") {
+		t.Error(text)
+	}
+}
+
 // Whatever the log holds, a report is made, and its shares are shares.
 func TestReportsOfStrangeRecords(t *testing.T) {
 	t.Parallel()

@@ -16,6 +16,7 @@ type search struct {
 	first, last uint64
 	at          uint64 // the sequence it went through last, in the order of the query; not in it at the beginning
 	done        bool   // there are no more
+	more        uint64 // beyond first and last: where to go on once these are gone through; 0 when there is nothing
 }
 
 // newSearch begins a search. The index has seen all records up to the last.
@@ -25,13 +26,35 @@ func newSearch(q *Query, x *index, first, last uint64) *search {
 	s := &search{q: q, index: x, sieve: x.sieve(q), first: max(first, 1), last: last}
 	switch {
 	case q.Oldest:
-		s.at = max(q.After, s.first-1)
+		s.at = min(max(q.After, s.first-1), last)
 	case q.After == 0:
 		s.at = last + 1
 	default:
 		s.at = min(q.After, last+1)
 	}
+	if q.See != nil {
+		s.confine(x.block)
+	}
 	return s
+}
+
+// confine lets a search that is for somebody who may not see all end at the same places whatever is hidden.
+func (s *search) confine(block uint64) {
+	if s.q.Oldest {
+		if end := ((s.at+1)/block+searchedBlocks)*block - 1; end < s.last {
+			s.last, s.more = end, end
+		}
+		return
+	}
+	if end := blocksDown(s.at, block); end > s.first {
+		s.first, s.more = end, end
+	}
+}
+
+// blocksDown is the oldest record that is gone through, newest first, from a place on.
+func blocksDown(from, block uint64) uint64 {
+	blocks := (max(from, 1)-1)/block + 1
+	return (blocks - min(blocks, searchedBlocks)) * block
 }
 
 // next are up to n sequences more, in the order of the query.
@@ -84,6 +107,12 @@ type sieve struct {
 	verdict      uint8
 	areas        uint64
 	commit, mask uint64
+}
+
+func (x *index) sieved(q *Query) *sieve {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.sieve(q)
 }
 
 func (x *index) sieve(q *Query) *sieve {

@@ -75,6 +75,8 @@ func (s *survey) take(r *Record) {
 		s.unreadable++
 	case r.Kind == KindCommit:
 		s.commit(r.CommitRecord)
+	case r.Kind == KindRewrite && r.Rewrite.Refused:
+		s.report.Refused++
 	case r.Kind == KindRewrite:
 		s.report.Rewrites++
 	case r.Kind == KindAcceptance:

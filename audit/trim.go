@@ -21,6 +21,7 @@ type Trimming struct {
 	Records uint64    // so many of the newest records are kept
 	By      string    // the name of the operator's credential
 	Reason  string
+	DryRun  bool // only tell what would be removed
 }
 
 // Checkpoint is what a record of [KindCheckpoint] holds: what was trimmed, so that the chain goes on over the gap.
@@ -46,7 +47,8 @@ type Checkpoint struct {
 var ErrNeeded = errors.New("a start needs these records")
 
 // Trim removes the oldest records. Before that it verifies the chain, and writes a checkpoint, which names them and is chained like any
-// record; Run must be running. It returns nil when nothing is older than what is to be kept.
+// record; Run must be running. It returns nil when nothing is older than what is to be kept. With DryRun it returns the checkpoint that it
+// would write.
 //
 // The newest settings, acceptances of operators and pins that stand go on in the checkpoint. The verdicts on the newest commits, as
 // many as are remembered ([apply.MaxRemembered]), cannot be trimmed: ErrNeeded. A log whose chain is broken cannot be trimmed either,
@@ -66,8 +68,8 @@ func (l *Log) Trim(ctx context.Context, t Trimming) (*Checkpoint, error) {
 		return nil, fmt.Errorf("trim the audit log: %w", v.Break)
 	}
 	c, err := l.checkpoint(ctx, t)
-	if c == nil || err != nil {
-		return nil, err
+	if c == nil || err != nil || t.DryRun {
+		return c, err
 	}
 	if err := l.write(ctx, c); err != nil {
 		return nil, fmt.Errorf("write the checkpoint: %w", err)

@@ -17,10 +17,11 @@ import (
 
 func expectVersions(t *testing.T, log *audit.Log, before gitsync.Hash, limit int, want string, wantMore bool) {
 	t.Helper()
-	versions, more, err := log.Versions(t.Context(), before, limit)
+	versions, next, err := log.VersionsWhere(t.Context(), audit.VersionQuery{Before: before, Limit: limit})
 	if err != nil {
 		t.Fatal(err)
 	}
+	more := !next.IsZero()
 	var got []string
 	for _, v := range versions {
 		line := v.Commit.Short()[:2]
@@ -51,10 +52,10 @@ func TestVersions(t *testing.T) {
 	expectVersions(t, log, hash(3), 1, "02 prod staging", true)
 	expectVersions(t, log, hash(3), 2, "02 prod staging; 01 prod staging", false)
 	expectVersions(t, log, hash(1), 10, "", false)
-	if _, _, err := log.Versions(t.Context(), hash(99), 10); !errors.Is(err, audit.ErrUnknown) {
+	if _, _, err := log.VersionsWhere(t.Context(), audit.VersionQuery{Before: hash(99), Limit: 10}); !errors.Is(err, audit.ErrUnknown) {
 		t.Errorf("before a commit that is not there: %v", err)
 	}
-	expectVersions(t, log, gitsync.Hash{}, 0, "04 prod staging", true)
+	expectVersions(t, log, gitsync.Hash{}, 0, "04 prod staging; 03 prod staging; 02 prod staging; 01 prod staging", false)
 
 	// What waits comes first, each record once.
 	stop()
@@ -65,11 +66,11 @@ func TestVersions(t *testing.T) {
 	_ = log.Record(ended, apply.Events{Decisions: append([]apply.Decision{again}, twice(5)...)})
 	expectVersions(t, log, gitsync.Hash{}, 2, "05 prod staging; 04 prod staging", true)
 	expectVersions(t, log, hash(5), 1, "04 prod staging", true)
-	versions, _, err := log.Versions(t.Context(), hash(5), 1)
+	versions, _, err := log.VersionsWhere(t.Context(), audit.VersionQuery{Before: hash(5), Limit: 1})
 	if err != nil || versions[0].Records[0].Reconstructed {
 		t.Errorf("what waits is told in the place of what is stored: %v", err)
 	}
-	if _, _, err := log.Versions(ended, gitsync.Hash{}, 10); err == nil {
+	if _, _, err := log.VersionsWhere(ended, audit.VersionQuery{Limit: 10}); err == nil {
 		t.Error("no error after the end of the context")
 	}
 }
@@ -85,9 +86,9 @@ func TestVersionsAreAtMostSoMany(t *testing.T) {
 		d.Commit.Hash = gitsync.Hash{1, byte(i), byte(i >> 8)}
 		_ = log.Record(ended, apply.Events{Decisions: []apply.Decision{d}})
 	}
-	versions, more, err := log.Versions(t.Context(), gitsync.Hash{}, 100_000)
-	if err != nil || len(versions) != audit.MaxVersions || !more {
-		t.Errorf("%d versions, more %t, %v", len(versions), more, err)
+	versions, next, err := log.VersionsWhere(t.Context(), audit.VersionQuery{Limit: audit.MaxVersions})
+	if err != nil || len(versions) != audit.MaxVersions || next != versions[audit.MaxVersions-1].Commit {
+		t.Errorf("%d versions, next %s, %v", len(versions), next, err)
 	}
 }
 
@@ -103,8 +104,14 @@ func TestPendingIsBounded(t *testing.T) {
 		many[i] = apply.Decision{Environment: fmt.Sprint("e", i)}
 	}
 	_ = log.Record(ended, apply.Events{Decisions: many})
-	if err := log.Record(t.Context(), apply.Events{Decisions: twice(1)}); err != audit.ErrFull {
+	if err := log.Record(t.Context(), apply.Events{Decisions: twice(1)}); !errors.Is(err, audit.ErrFull) || !errors.Is(err, audit.ErrLost) {
 		t.Errorf("error %v, want %v", err, audit.ErrFull)
+	}
+	if err := log.Note(t.Context(), audit.Event{Kind: "stop"}); !errors.Is(err, audit.ErrLost) {
+		t.Errorf("error %v, want %v", err, audit.ErrLost)
+	}
+	if n := log.Lost(); n != 3 {
+		t.Errorf("%d records are lost, want 3", n)
 	}
 	if n, _ := log.Pending(); n != audit.MaxPending {
 		t.Errorf("%d wait", n)
@@ -122,7 +129,7 @@ func TestVersionsThatWerePending(t *testing.T) {
 	record(t, log, twice(2), nil)
 	expectVerdictOf := func(env string, want apply.Verdict) {
 		t.Helper()
-		versions, _, err := log.Versions(t.Context(), hash(2), 1)
+		versions, _, err := log.VersionsWhere(t.Context(), audit.VersionQuery{Before: hash(2), Limit: 1})
 		if err != nil || len(versions) != 1 || len(versions[0].Records) != 2 {
 			t.Fatalf("versions %+v, %v", versions, err)
 		}
@@ -136,7 +143,7 @@ func TestVersionsThatWerePending(t *testing.T) {
 	refused := decided(1, "prod")
 	refused.Verdict = apply.Rejected
 	record(t, log, []apply.Decision{refused}, nil)
-	versions, _, err := log.Versions(t.Context(), gitsync.Hash{}, 1)
+	versions, _, err := log.VersionsWhere(t.Context(), audit.VersionQuery{Limit: 1})
 	if err != nil || versions[0].Commit != hash(1) || len(versions[0].Records) != 2 || versions[0].Records[0].Verdict != apply.Rejected {
 		t.Errorf("versions %+v, %v", versions, err)
 	}
@@ -149,12 +156,12 @@ func TestVersionsThatWerePending(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	versions, _, err = log.Versions(t.Context(), gitsync.Hash{}, 1)
+	versions, _, err = log.VersionsWhere(t.Context(), audit.VersionQuery{Limit: 1})
 	if err != nil || versions[0].Records[0].Verdict != apply.Valid || versions[0].Records[0].Signer.Principal != "ada" {
 		t.Errorf("versions %+v, %v", versions, err)
 	}
 	again := b.open().Remembered()
-	if !slices.ContainsFunc(again, func(r apply.Remembered) bool { return r.Commit == hash(1) && r.Accepted }) {
+	if want := (apply.Remembered{Commit: hash(1), Accepted: true}); !slices.ContainsFunc(again, func(one apply.Remembered) bool { return cmp.Equal(one, want) }) {
 		t.Errorf("the acceptance is not remembered: %+v", again)
 	}
 }
@@ -179,15 +186,15 @@ func TestPagesOfVersionsThatWereJudgedAgain(t *testing.T) {
 		for limit := 1; limit <= 5; limit++ {
 			var all []string
 			var before gitsync.Hash
-			for more := true; more && len(all) < 10; {
-				var page []audit.Version
-				var err error
-				if page, more, err = log.Versions(t.Context(), before, limit); err != nil {
+			for more := true; more && len(all) < 10; more = !before.IsZero() {
+				page, next, err := log.VersionsWhere(t.Context(), audit.VersionQuery{Before: before, Limit: limit})
+				if err != nil {
 					t.Fatal(err)
 				}
 				for _, v := range page {
-					all, before = append(all, fmt.Sprint(v.Commit.Short()[:2], len(v.Records), v.Records[0].Verdict)), v.Commit
+					all = append(all, fmt.Sprint(v.Commit.Short()[:2], len(v.Records), v.Records[0].Verdict))
 				}
+				before = next
 			}
 			if diff := cmp.Diff([]string{"012valid", "042valid", "022valid", "032valid"}, all); diff != "" {
 				t.Errorf("%d at a time (-want +got):\n%s", limit, diff)

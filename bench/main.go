@@ -52,7 +52,7 @@ func main() {
 		serveBare(os.Args[2])
 		return
 	}
-	only := flag.String("only", "", "measure only what contains this text: push, change, start, read, http, memory, credentials, sessions, hostile, dev")
+	only := flag.String("only", "", "measure only what contains this text: push, change, start, read, http, memory, credentials, sessions, hostile, dev, past, records")
 	pushes := flag.Int("pushes", 50, "how many pushes are timed")
 	flag.Parse()
 	if flag.NArg() != 1 {
@@ -91,6 +91,8 @@ func run(ctx context.Context, program, only string, pushes int) error {
 		{"credentials", s.credentials},
 		{"sessions", s.sessions},
 		{"dev", s.savesInDev},
+		{"past", s.past},
+		{"records", s.records},
 	} {
 		if strings.Contains(m.name, only) {
 			errs = append(errs, m.measure(ctx))

@@ -68,12 +68,13 @@ type treeDiff struct {
 	list func(tree Hash) ([]treeEntry, error)
 	keep int // edits at most
 	left int // entries that may still be looked at
+	read int // entries that may still be read, most of which are the same on both sides
 	changes
 }
 
 // diff compares two trees, and keeps at most so many edits.
 func diff(list func(Hash) ([]treeEntry, error), old, new Hash, keep int) (changes, error) {
-	d := treeDiff{list: list, keep: keep, left: maxDiff}
+	d := treeDiff{list: list, keep: keep, left: maxDiff, read: maxDiffRead}
 	if err := d.trees(old, new, ""); err != nil {
 		return changes{}, err
 	}
@@ -98,6 +99,10 @@ func (d *treeDiff) trees(old, new Hash, prefix string) error {
 	after, err := d.list(new)
 	if err != nil {
 		return err
+	}
+	if d.read -= len(before) + len(after); d.read < 0 {
+		d.unknown = true
+		return nil
 	}
 	before, after = apart(before, after)
 	if d.left -= len(before) + len(after); d.left < 0 || len(prefix) > maxPath {

@@ -29,6 +29,7 @@ type Follower struct {
 	running atomic.Bool
 	levels  levels
 	tags    tags
+	naming  sync.Mutex             // one at a time finds out names
 	known   atomic.Pointer[[]Hash] // see names
 
 	// Run's goroutine alone uses these.

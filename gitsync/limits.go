@@ -61,13 +61,14 @@ const (
 	// holds all that Inverse looks back at: were it smaller, every call would begin anew.
 	maxSteps      = 12_000
 	maxListBytes  = 16 << 20
-	maxPathsBytes = 4 << 20 // of paths of which one copy is kept
-	maxFiles      = 200     // changed files that are kept of a commit
-	maxDiff       = 100_000 // entries of trees looked at to compare a commit with its parent
-	maxPath       = 4 << 10 // bytes of a path; what lies deeper is not compared
-	maxInverse    = 10_000  // commits that Inverse looks back
-	maxChains     = 4       // folders whose chains are kept
-	maxClaimed    = 100     // commits that a message names
+	maxPathsBytes = 4 << 20   // of paths of which one copy is kept
+	maxFiles      = 200       // changed files that are kept of a commit
+	maxDiff       = 100_000   // entries of trees looked at to compare a commit with its parent
+	maxDiffRead   = 1_000_000 // entries of trees read for that, those included that are the same on both sides
+	maxPath       = 4 << 10   // bytes of a path; what lies deeper is not compared
+	maxInverse    = 10_000    // commits that Inverse looks back
+	maxChains     = 4         // folders whose chains are kept
+	maxClaimed    = 100       // commits that a message names
 	maxTags       = 10_000
 	maxNames      = 100_000 // commits that an abbreviation is looked for among
 	maxCandidates = 20      // commits that are named when an abbreviation means several

@@ -72,6 +72,8 @@ func compare(a, b Hash) int { return bytes.Compare(a[:], b[:]) }
 // names are the commits that an abbreviation may be short for, sorted. They are remembered: with a commit stand all below it, so
 // that a newer head adds what is above alone.
 func (f *Follower) names(ctx context.Context) ([]Hash, error) {
+	f.naming.Lock()
+	defer f.naming.Unlock()
 	var known []Hash
 	if p := f.known.Load(); p != nil && len(*p) <= 4*maxNames {
 		known = *p

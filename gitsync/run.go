@@ -37,7 +37,7 @@ type run struct {
 	take  func(context.Context, Update) error
 	pace  pace
 	again bool // a hint came while an update was handed on
-	left  bool // the last update was not taken
+	left  Hash // the head of the last update, which was not taken
 
 	moves   int             // updates so far
 	flushed map[string]bool // packs that are safe on disk
@@ -74,7 +74,7 @@ func (r *run) step(ctx context.Context) {
 		outcome = Failed
 		r.failed(err)
 		r.pace.bad()
-	case u != nil:
+	case u != nil && u.Head != r.left:
 		outcome = Moved
 		fallthrough
 	default:
@@ -82,11 +82,14 @@ func (r *run) step(ctx context.Context) {
 		r.pace.good()
 	}
 	r.options.Observe.looked(outcome, time.Since(began))
-	if u == nil && err == nil && r.left {
+	if u == nil && err == nil && !r.left.IsZero() {
 		u = &Update{From: r.taken, Head: r.taken} // the branch is back
 	}
-	if u != nil {
-		r.handOn(ctx, *u)
+	if u == nil {
+		return
+	}
+	r.handOn(ctx, *u)
+	if outcome == Moved {
 		r.tend(ctx)
 	}
 }
@@ -97,10 +100,14 @@ func (r *run) handOn(ctx context.Context, u Update) {
 	for ctx.Err() == nil {
 		err := r.take(ctx, u)
 		if err == nil {
-			r.taken, r.left = u.Head, false
+			r.taken, r.left = u.Head, Hash{}
 			return
 		}
-		if r.left = errors.Is(err, ErrNotTaken); r.left || ctx.Err() != nil {
+		if errors.Is(err, ErrNotTaken) {
+			r.left = u.Head
+			return
+		}
+		if ctx.Err() != nil {
 			return
 		}
 		retry.bad()

@@ -95,17 +95,12 @@ var surface = map[string]func(s *running, who http.Header) string{
 		for _, path := range []string{"", "checkout", "checkout.none", "canaryPat", "checkout?env=canaryEn", "checkout?env=", "%00", "checkout.ui%5Bx"} {
 			all += s.as(who, http.MethodGet, "/v1/config/"+path)
 		}
-		// What is there and not granted is answered in the words for what is not there.
-		for there, not := range map[string]string{
-			"canaryPath.canaryKey": "carapaces.canaryKey", "canaryPath.sub": "carapaces.sub", "checkout?env=canaryEnv": "checkout?env=carapaces",
-		} {
-			names := strings.NewReplacer("canaryPath", "…", "canaryEnv", "…", "canaryKey", "…", "carapaces", "…")
-			_, hidden := s.request(http.MethodGet, s.url+"/v1/config/"+there, nil, who)
-			_, absent := s.request(http.MethodGet, s.url+"/v1/config/"+not, nil, who)
-			if hidden, absent := names.Replace(string(hidden)), names.Replace(string(absent)); hidden != absent {
-				s.tb.Errorf("%s is answered %s, and %s %s", there, hidden, not, absent)
-			}
-		}
+		s.alike(who, "/v1/config/", "canaryPath.canaryKey", "carapaces.canaryKey")
+		s.alike(who, "/v1/config/", "canaryPath.sub", "carapaces.sub")
+		s.alike(who, "/v1/config/", "checkout?env=canaryEnv", "checkout?env=carapaces")
+		all += s.as(who, http.MethodGet, "/v1/config?at="+s.first()) + s.as(who, http.MethodGet, "/v1/config?at="+s.planted())
+		s.alike(who, "/v1/config/", "canaryPath?at="+s.planted(), "carapaces?at="+s.planted())
+		s.alike(who, "/v1/config/", "checkout?env=canaryEnv&at="+s.planted(), "checkout?env=carapaces&at="+s.planted())
 		return all
 	},
 	"POST /v1/query": func(s *running, who http.Header) string {
@@ -113,12 +108,50 @@ var surface = map[string]func(s *running, who http.Header) string{
 		for _, query := range []string{
 			`{"pattern": "**"}`, `{"pattern": "canaryPat*"}`, `{"pattern": "*", "where": {"path": "sub", "exists": true}}`, `{"pattern": "**", "wher": 1}`,
 		} {
-			_, body := s.request(http.MethodPost, s.url+"/v1/query", []byte(query), who)
-			all += string(body)
+			for _, at := range []string{"", s.first(), s.planted()} {
+				_, body := s.request(http.MethodPost, s.url+"/v1/query?at="+at, []byte(query), who)
+				all += string(body)
+			}
 		}
 		return all
 	},
-	"GET /v1/versions":              route(http.MethodGet, "/v1/versions?limit=50"),
+	"GET /v1/versions": route(http.MethodGet, "/v1/versions?limit=50"),
+	"GET /v1/diff": func(s *running, who http.Header) string {
+		all := ""
+		for _, query := range []string{"", "&format=text", "&format=patch", "&env=prod", "&path=canaryPat", "&path=*.*", "&to=" + s.planted()} {
+			all += s.as(who, http.MethodGet, "/v1/diff?from="+s.first()+query)
+		}
+		between := "/v1/diff?from=" + s.first() + "&"
+		s.alike(who, between, "path=canaryPath.**", "path=carapaces.**")
+		s.alike(who, between, "env=canaryEnv", "env=carapaces")
+		s.alike(who, between, "env=prod&toEnv=canaryEnv", "env=prod&toEnv=carapaces")
+		return all
+	},
+	"GET /v1/matrix": func(s *running, who http.Header) string {
+		s.alike(who, "/v1/matrix?env=prod&", "env=canaryEnv", "env=carapaces")
+		s.alike(who, "/v1/matrix?env=prod&", "path=canaryPath.**", "path=carapaces.**")
+		return s.as(who, http.MethodGet, "/v1/matrix") + s.as(who, http.MethodGet, "/v1/matrix?env=prod&at="+s.planted())
+	},
+	"GET /v1/blame/{path}": func(s *running, who http.Header) string {
+		all := ""
+		for _, path := range []string{"", "**", "checkout", "*.sub.**", "checkout.none", "canaryPat", "%00", "?at=" + s.planted()} {
+			all += s.as(who, http.MethodGet, "/v1/blame/"+path)
+		}
+		s.alike(who, "/v1/blame/", "canaryPath", "carapaces")
+		s.alike(who, "/v1/blame/", "canaryPath.**", "carapaces.**")
+		s.alike(who, "/v1/blame/", "checkout?env=canaryEnv", "checkout?env=carapaces")
+		return all
+	},
+	"GET /v1/explain/{path}": func(s *running, who http.Header) string {
+		all := ""
+		for _, path := range []string{"", "checkout", "checkout.timeout", "checkout.none", "canaryPat", "%00", "?at=" + s.planted()} {
+			all += s.as(who, http.MethodGet, "/v1/explain/"+path)
+		}
+		s.alike(who, "/v1/explain/", "canaryPath", "carapaces")
+		s.alike(who, "/v1/explain/", "canaryPath.sub.canaryKey", "carapaces.sub.canaryKey")
+		s.alike(who, "/v1/explain/", "checkout?env=canaryEnv", "checkout?env=carapaces")
+		return all
+	},
 	"GET /v1/status":                route(http.MethodGet, "/v1/status"),
 	"POST /v1/accept":               route(http.MethodPost, "/v1/accept"),
 	"GET /v1/tokens":                route(http.MethodGet, "/v1/tokens"),
@@ -127,6 +160,7 @@ var surface = map[string]func(s *running, who http.Header) string{
 	"GET /v1/audit":                 route(http.MethodGet, "/v1/audit?limit=100"),
 	"GET /v1/audit/report":          route(http.MethodGet, "/v1/audit/report"),
 	"GET /v1/audit/verify":          route(http.MethodGet, "/v1/audit/verify"),
+	"POST /v1/audit/trim":           route(http.MethodPost, "/v1/audit/trim"),
 	"GET /v1/pins":                  route(http.MethodGet, "/v1/pins"),
 	"POST /v1/pins":                 route(http.MethodPost, "/v1/pins"),
 	"DELETE /v1/pins/{environment}": route(http.MethodDelete, "/v1/pins/prod"),
@@ -168,6 +202,21 @@ var surface = map[string]func(s *running, who http.Header) string{
 	},
 	wire.TypePing: func(*running, http.Header) string { return "" }, // holds a cursor alone: see docs/protocol.md
 }
+
+// alike asks for what is there and not granted, and for what is not there: both are answered in the same words.
+func (s *running) alike(who http.Header, before, there, not string) {
+	s.tb.Helper()
+	names := strings.NewReplacer("canaryPath", "…", "canaryEnv", "…", "carapaces", "…")
+	hidden, held := s.request(http.MethodGet, s.url+before+there, nil, who)
+	absent, not404 := s.request(http.MethodGet, s.url+before+not, nil, who)
+	if a, b := names.Replace(hidden.Status+string(held)), names.Replace(absent.Status+string(not404)); a != b {
+		s.tb.Errorf("%s is answered %s, and %s %s", there, a, not, b)
+	}
+}
+
+// first and planted are commits of the remote: the oldest one, and the one that plants the canaries.
+func (s *running) first() string   { return s.remote.Git("rev-list", "--max-parents=0", "HEAD") }
+func (s *running) planted() string { return s.remote.Git("rev-parse", ":/Plant") }
 
 // as asks with a credential and returns the answer whole, headers included.
 func (s *running) as(who http.Header, method, path string) string {
@@ -258,6 +307,13 @@ func TestRights(t *testing.T) {
 		{"and a version", "POST", "/v1/pins", `{"environment": "prod", "commit": "0123456", "reason": "x"}`, operator, 404, "unknownVersion"},
 		{"and a time to come", "POST", "/v1/pins", `{"environment": "prod", "commit": "0123456", "reason": "x", "expires": "2020-01-01T00:00:00Z"}`, operator, 400, "badTime"},
 		{"nothing is pinned", "DELETE", "/v1/pins/prod", `{"reason": "x"}`, operator, 404, "notPinned"},
+		{"old values need history", "GET", "/v1/config/checkout.timeout?at=" + s.first(), "", read, 403, "right to history"},
+		{"and so do old answers", "POST", "/v1/query?at=" + s.first(), `{"pattern": "**"}`, read, 403, "right to history"},
+		{"differences", "GET", "/v1/diff?from=" + s.first(), "", read, 403, "right to history"},
+		{"the matrix", "GET", "/v1/matrix", "", read, 403, "right to history"},
+		{"blame", "GET", "/v1/blame/checkout.timeout", "", read, 403, "right to history"},
+		{"and explanations", "GET", "/v1/explain/checkout.timeout", "", read, 403, "right to history"},
+		{"an old value", "GET", "/v1/config/checkout.timeout?env=prod&at=" + s.first(), "", historian, 200, `"30s"`},
 		{"a query", "POST", "/v1/query?env=prod", `{"pattern": "**", "where": {"eq": "30s"}}`, read, 200, `"path":"checkout.timeout"`},
 		{"a query of what is not granted", "POST", "/v1/query?env=prod", `{"pattern": "canaryPath.**"}`, read, 200, `"matches":[]`},
 		{"a query that is none", "POST", "/v1/query?env=prod", `{"pattern": "**", "where": {"stratsWith": "x"}}`, read, 400, "did you mean startsWith"},

@@ -40,15 +40,15 @@ func (s *Server) credentials(log *audit.Log) (*credentials, error) {
 	if o.Operator, err = access.NewOperator(s.settings.Data); err != nil {
 		return nil, err
 	}
-	return &credentials{guard: access.NewGuard(o), tokens: tokens, reveals: newReveals(log)}, nil
+	return &credentials{guard: access.NewGuard(o), tokens: tokens, reveals: newReveals(func(events []audit.Event) { s.note(log, events) })}, nil
 }
 
 // notePatience is how long notes may take together. What the log does not take in time follows.
 const notePatience = 2 * time.Second
 
 // note puts on record what nobody waits for.
-func note(log *audit.Log, events []audit.Event) {
-	ctx, cancel := context.WithTimeout(context.Background(), notePatience)
+func (s *Server) note(log *audit.Log, events []audit.Event) {
+	ctx, cancel := s.ending.patience(notePatience, stopNotes)
 	defer cancel()
 	for _, e := range events {
 		_ = log.Note(ctx, e) // the log itself tells that it is behind
@@ -65,12 +65,12 @@ func (s *Server) reportRefusals(log *audit.Log, list []access.Refusal) {
 			Details: map[string]string{"network": r.Network.String(), "count": strconv.Itoa(r.Count)},
 		}
 	}
-	note(log, events)
+	s.note(log, events)
 }
 
 // reveals adds up, by the minute, who was shown which sensitive values.
 type reveals struct {
-	log    *audit.Log
+	note   func([]audit.Event)
 	mu     sync.Mutex
 	counts map[revealed]int
 	lost   int // beyond maxReveals
@@ -83,8 +83,8 @@ const (
 	revealEvery = time.Minute
 )
 
-func newReveals(log *audit.Log) *reveals {
-	return &reveals{log: log, counts: map[revealed]int{}}
+func newReveals(note func([]audit.Event)) *reveals {
+	return &reveals{note: note, counts: map[revealed]int{}}
 }
 
 func (r *reveals) add(who *access.Identity, env, path string) {
@@ -129,5 +129,5 @@ func (r *reveals) flush() {
 			Kind: "reveal", Reason: "more reads of sensitive values than are told apart", Details: map[string]string{"count": strconv.Itoa(lost)},
 		})
 	}
-	note(r.log, events)
+	r.note(events)
 }

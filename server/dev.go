@@ -64,7 +64,7 @@ func (d *Dev) Run(ctx context.Context) error {
 	mux.Handle("/v1/stream", guard.Wrap(hub))
 
 	failed := make(chan error, 1)
-	web := serveHTTP(ctx, d.listener, newHTTP(mux, usualTimeouts, d.log), failed)
+	web := serveHTTP(ctx, d.listener, newHTTP(mux, usualTimeouts, d.log), newEnding(), failed)
 	defer web.stop()
 	delivery := begin(ctx, hub.Run)
 	defer delivery.stop()
@@ -100,8 +100,8 @@ func (d *Dev) look(ctx context.Context, bench *apply.Workbench) ([]string, error
 // noRecord stands where a server has its log: a working tree has no versions.
 type noRecord struct{}
 
-func (noRecord) Versions(context.Context, gitsync.Hash, int) ([]audit.Version, bool, error) {
-	return nil, false, nil
+func (noRecord) VersionsWhere(context.Context, audit.VersionQuery) ([]audit.Version, gitsync.Hash, error) {
+	return nil, gitsync.Hash{}, nil
 }
 
 func (noRecord) Pending() (int, time.Time) { return 0, time.Time{} }

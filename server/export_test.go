@@ -40,3 +40,20 @@ func Within(limit uint64) (connections, sessions int) {
 func WatchUntold(ctx context.Context, dir string, log *slog.Logger, look func() ([]string, error)) error {
 	return watchDirectory(ctx, dir, untold, log, look)
 }
+
+// The steps of the end that take time.
+const (
+	StopRequests = stopRequests
+	StopNotes    = stopNotes
+	StopRecords  = stopRecords
+)
+
+// EndWithin gives the end so long, and calls observe when a step asks by when it has to be done. It is called before Run.
+func (s *Server) EndWithin(within time.Duration, observe func(step int, by time.Time)) {
+	s.ending.within, s.ending.observe = within, observe
+}
+
+// OnBus hands over, once the bus is open, what ends it while everything else goes on. It is called before Run.
+func (s *Server) OnBus(opened func(end func())) {
+	s.opened = func(b *bus) { opened(b.server.Shutdown) }
+}

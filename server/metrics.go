@@ -111,7 +111,7 @@ func (m *metrics) delivering() notify.Observer {
 type state struct {
 	status  func() *apply.Status
 	look    func() gitsync.State
-	pending func() (int, time.Time)
+	log     *logState
 	started time.Time
 }
 
@@ -121,7 +121,6 @@ var (
 	blocked  = prometheus.NewDesc("trunkline_blocked_seconds", "Time since newer commits are rejected; 0 when the newest is live.", []string{"environment"}, nil)
 	waiting  = prometheus.NewDesc("trunkline_pending_seconds", "Time since a commit has no verdict; 0 when all have.", []string{"environment"}, nil)
 	pinned   = prometheus.NewDesc("trunkline_pinned_seconds", "Time since an environment is pinned; 0 when it is not.", []string{"environment"}, nil)
-	pending  = prometheus.NewDesc("trunkline_audit_records_pending", "Records that wait for the audit log.", nil, nil)
 )
 
 // Describe names what Collect reads.
@@ -131,7 +130,7 @@ func (s state) Describe(ch chan<- *prometheus.Desc) {
 	ch <- blocked
 	ch <- waiting
 	ch <- pinned
-	ch <- pending
+	s.log.describe(ch)
 }
 
 // Collect reads the state.
@@ -164,6 +163,5 @@ func (s state) Collect(ch chan<- prometheus.Metric) {
 		good = s.started
 	}
 	gauge(lookAge, time.Since(good).Seconds())
-	n, _ := s.pending()
-	gauge(pending, float64(n))
+	s.log.collect(ch)
 }

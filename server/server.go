@@ -25,7 +25,9 @@ import (
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/audit"
 	"github.com/trunkline/trunkline/gitsync"
+	"github.com/trunkline/trunkline/history"
 	"github.com/trunkline/trunkline/notify"
+	"github.com/trunkline/trunkline/web"
 	"github.com/trunkline/trunkline/webhook"
 )
 
@@ -33,10 +35,8 @@ import (
 var Version = "dev"
 
 const (
-	idleTimeout   = 2 * time.Minute
-	maxHeader     = 32 << 10
-	stopPatience  = 5 * time.Second // for requests when the program stops
-	flushPatience = 3 * time.Second // for records when the program stops
+	idleTimeout = 2 * time.Minute
+	maxHeader   = 32 << 10
 )
 
 // timeouts are those that a test shortens.
@@ -57,6 +57,8 @@ type Server struct {
 	listener net.Listener // on the gate
 	ops      net.Listener
 	timeouts timeouts
+	ending   *ending
+	opened   func(*bus) // nil but in tests
 	live     *apply.Live
 	metrics  *metrics
 	started  time.Time
@@ -69,7 +71,7 @@ func New(settings Settings, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		settings: settings, log: log, bounds: within(descriptors()), timeouts: usualTimeouts,
+		settings: settings, log: log, bounds: within(descriptors()), timeouts: usualTimeouts, ending: newEnding(),
 		live: apply.NewLive(), metrics: newMetrics(Version), started: time.Now(),
 	}
 	listener, err := net.Listen("tcp", settings.Listen)
@@ -111,7 +113,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := os.MkdirAll(s.settings.Data, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w; name another with --data", err)
 	}
-	key, err := digestKey(s.settings.Data)
+	key, err := s.settings.digestKey(s.log)
 	if err != nil {
 		return err
 	}
@@ -135,6 +137,9 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	defer bus.close()
+	if s.opened != nil {
+		s.opened(bus)
+	}
 	log, err := audit.Open(ctx, bus.js, s.log)
 	if err != nil {
 		return err
@@ -142,20 +147,25 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.settings.belongs(log.LastSettings()); err != nil {
 		return err
 	}
+	s.compareKey(key, log.LastSettings())
 	records := begin(context.WithoutCancel(ctx), log.Run)
 	defer func() {
-		patient, cancel := context.WithTimeout(context.Background(), flushPatience)
+		patient, cancel := s.ending.by(stopRecords)
 		defer cancel()
 		if err := log.Flush(patient); err != nil {
-			s.log.Error("records are given up; the next start makes them again", "component", "server", "err", err)
+			waiting, _ := log.Pending()
+			s.log.Error("records are given up; the next start makes those of verdicts again", "component", "server", "records", waiting, "err", err)
 		}
 		records.stop()
 	}()
 
+	chain := follower.Chain(s.settings.Path)
 	reconciler := apply.New(apply.Options{
 		Mirror: follower, Log: log, Live: s.live, Remembered: log.Remembered(), Key: key, Path: s.settings.Path,
+		Inverter: chain, RefuseRewrites: s.settings.Rewrites == "refuse", Origin: following.Origin,
 		Keys: judging.keys, Validators: judging.validators, LogRequired: s.settings.Audit == "required", Observe: s.metrics.judging(), Slog: s.log,
 	})
+	past := history.New(history.Options{Mirror: follower, Log: log, Live: s.live, Status: reconciler.Status, Path: s.settings.Path, Key: key})
 	credentials, err := s.credentials(log)
 	if err != nil {
 		return err
@@ -165,8 +175,8 @@ func (s *Server) Run(ctx context.Context) error {
 	hub := notify.New(notify.Options{
 		Live: s.live, Guard: credentials.guard, MaxSessions: s.bounds.sessions, Observe: s.sessions.counting(observe, s.gate.add),
 	})
-	s.metrics.registry.MustRegister(state{reconciler.Status, follower.State, log.Pending, s.started})
-	handler, err := s.handler(credentials, follower, reconciler, log, hub)
+	s.metrics.registry.MustRegister(state{reconciler.Status, follower.State, &logState{log: log}, s.started}, convergence{hub})
+	handler, err := s.handler(credentials, follower, reconciler, log, past, hub)
 	if err != nil {
 		return err
 	}
@@ -174,16 +184,19 @@ func (s *Server) Run(ctx context.Context) error {
 		s.log.Error("not all that was live can be served from the mirror", "component", "server", "err", err)
 	}
 
-	watch := begin(ctx, credentials.guard.Run)
+	forgetting := begin(ctx, past.Run)
+	defer forgetting.stop()
+	// These end when no request is under way any more: what the last ones were shown or refused goes on record, too.
+	watch := begin(context.WithoutCancel(ctx), credentials.guard.Run)
 	defer watch.stop()
-	noting := begin(ctx, credentials.reveals.run)
+	noting := begin(context.WithoutCancel(ctx), credentials.reveals.run)
 	defer noting.stop()
 	failed := make(chan error, 3)
-	web := newHTTP(handler, s.timeouts, s.log)
-	web.ConnState = s.gate.changed
-	defer serveHTTP(ctx, s.listener, web, failed).stop()
+	surface := newHTTP(handler, s.timeouts, s.log)
+	surface.ConnState = s.gate.changed
+	defer serveHTTP(ctx, s.listener, surface, s.ending, failed).stop()
 	if s.ops != nil {
-		defer serveHTTP(ctx, s.ops, newHTTP(s.operations(reconciler), s.timeouts, s.log), failed).stop()
+		defer serveHTTP(ctx, s.ops, newHTTP(s.operations(reconciler), s.timeouts, s.log), s.ending, failed).stop()
 	}
 	delivery := begin(ctx, hub.Run)
 	defer delivery.stop()
@@ -195,8 +208,12 @@ func (s *Server) Run(ctx context.Context) error {
 	defer follow.stop()
 	ask := begin(ctx, reconciler.Run)
 	defer ask.stop()
+	warm := begin(ctx, func(ctx context.Context) error { return warmUp(ctx, chain, follower.Head()) })
+	defer warm.stop()
 	// Settings are recorded beside everything else: a log that is behind must not keep the server from serving.
-	changed := begin(ctx, func(ctx context.Context) error { return log.Settings(ctx, s.settings.recorded(judging), s.started) })
+	changed := begin(ctx, func(ctx context.Context) error {
+		return log.Settings(ctx, s.settings.recorded(judging, key), s.started)
+	})
 	defer changed.stop()
 
 	if s.settings.TLSCertFile == "" && access.ListenAllowed(s.settings.Listen, false) != nil {
@@ -214,23 +231,28 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // handler is the HTTP surface.
-func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler *apply.Reconciler, log *audit.Log, hub *notify.Hub) (http.Handler, error) {
+func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler *apply.Reconciler, log *audit.Log, past *history.History, hub *notify.Hub) (http.Handler, error) {
 	mux := http.NewServeMux()
 	guard := by.guard
 	reads := guard.Wrap(api.New(api.Options{
-		Live: s.live, Status: reconciler.Status, Versions: log, Log: log, Note: log.Note, Revealed: by.reveals.add,
-		Look:   func() api.Look { return look(follower.State()) },
-		Accept: reconciler.Accept, Pins: reconciler, Tokens: by.tokens, Sessions: s.sessions.count, Server: api.About{
+		Live: s.live, Status: reconciler.Status, Versions: log, Log: log, History: past, Note: log.Note, Revealed: by.reveals.add, Slog: s.log,
+		Look: func() api.Look { return look(follower.State()) },
+		Accept: func(ctx context.Context, commit string, a apply.Acceptance) (gitsync.Hash, error) {
+			defer follower.Hint() // a rewritten history that was refused may be what is accepted
+			return reconciler.Accept(ctx, commit, a)
+		},
+		Pins: reconciler, Tokens: by.tokens, Sessions: s.sessions.count, Convergence: convergence{hub}.status, Server: api.About{
 			Version: Version, Repo: s.settings.Repo, Branch: s.settings.Branch, Path: s.settings.Path, Started: s.started,
 		},
 	}))
 	mux.Handle("/v1/stream", guard.Wrap(hub, access.AcceptTickets()))
 	mux.Handle("POST /v1/tickets", guard.Wrap(http.HandlerFunc(guard.ServeTicket)))
+	mux.Handle("POST /v1/audit/trim", guard.Wrap(trimming(guard, log)))
 	operations := s.operations(reconciler)
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
 		mux.Handle(path, guard.Wrap(privileged(guard, operations)))
 	}
-	mux.Handle("/", reads) // which says that there is nothing
+	mux.Handle("/", s.page(reads))
 	surface := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.TransferEncoding != nil || !r.ProtoAtLeast(1, 1) {
 			// A proxy may have taken the body to end elsewhere, by a Content-Length that net/http has passed over in silence, and may
@@ -257,6 +279,27 @@ func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler
 	}
 	mux.Handle("/webhook/github", guard.Webhooks(receiver)) // its signature is its credential
 	return surface, nil
+}
+
+// warmUp looks through the history before the first commit is judged, which would wait for it otherwise.
+func warmUp(ctx context.Context, chain *gitsync.Chain, head gitsync.Hash) error {
+	if head.IsZero() {
+		return nil
+	}
+	looked := 0
+	return chain.Walk(ctx, head, func(gitsync.Step) bool {
+		looked++
+		return looked < 10_000
+	})
+}
+
+// page is the page for people, unless there is to be none. It stands before the guard, because a browser has no credential before it has
+// the page. Of all else the reads say that there is nothing.
+func (s *Server) page(reads http.Handler) http.Handler {
+	if s.settings.NoPage {
+		return reads
+	}
+	return web.Handler(reads)
 }
 
 // privileged lets those see the state of all environments who may: callers of this machine, and operators of everything.
@@ -325,6 +368,8 @@ func unready(s *apply.Status) string {
 		}
 	}
 	switch {
+	case s.Judged.IsZero() && s.Refused != nil:
+		return s.Refused.String()
 	case s.Judged.IsZero():
 		return "no commit has been judged yet"
 	case len(live) == 0:
@@ -348,11 +393,11 @@ func newHTTP(h http.Handler, t timeouts, log *slog.Logger) *http.Server {
 
 // serveHTTP answers requests on a listener until ctx ends or it is stopped. Then it accepts nothing more, and gives the requests
 // under way a moment.
-func serveHTTP(ctx context.Context, l net.Listener, srv *http.Server, failed chan<- error) *task {
+func serveHTTP(ctx context.Context, l net.Listener, srv *http.Server, end *ending, failed chan<- error) *task {
 	return begin(ctx, func(ctx context.Context) error {
 		stopped := begin(ctx, func(ctx context.Context) error {
 			<-ctx.Done()
-			patient, cancel := context.WithTimeout(context.Background(), stopPatience)
+			patient, cancel := end.by(stopRequests)
 			defer cancel()
 			return errors.Join(srv.Shutdown(patient), srv.Close())
 		})

@@ -281,15 +281,15 @@ func TestServesWhatItFollows(t *testing.T) {
 		t.Errorf("an item of a list: %s", got)
 	}
 	for path, want := range map[string]string{
-		"/v1/config/checkout.timeuot?env=prod": "under checkout there are currency",
-		"/v1/config/a..b?env=prod":             "a segment is empty",
-		"/v1/config/checkout?env=nowhere":      "use one of prod, prodEu, staging",
-		"/v1/config/checkout":                  "with ?env= in a request or --env",
-		"/v1/nothing":                          "/v1/config",
-		"/nothing":                             "/v1/config",
-		"/v1/versions?before=" + strings.Repeat("0", 39) + "1": "take it from next",
-		"/v1/versions?limit=0":                                 "from 1 to 200",
-		"/v1/versions?before=x":                                "take it from next",
+		"/v1/config/checkout.timeuot?env=prod":            "under checkout there are currency",
+		"/v1/config/a..b?env=prod":                        "a segment is empty",
+		"/v1/config/checkout?env=nowhere":                 "use one of prod, prodEu, staging",
+		"/v1/config/checkout":                             "with ?env= in a request or --env",
+		"/v1/nothing":                                     "/v1/config",
+		"/nothing":                                        "/v1/config",
+		"/v1/versions?before=" + strings.Repeat("01", 20): "take it from next",
+		"/v1/versions?limit=0":                            "from 1 to 200",
+		"/v1/versions?before=x":                           "take it from next",
 	} {
 		res, body := s.get(path)
 		if res.StatusCode < 400 || res.StatusCode > 499 || !strings.Contains(body, want) {

@@ -15,6 +15,7 @@ import (
 	"github.com/trunkline/trunkline/apply/compile"
 	"github.com/trunkline/trunkline/apply/validator"
 	"github.com/trunkline/trunkline/gitsync"
+	"github.com/trunkline/trunkline/value"
 	"github.com/trunkline/trunkline/webhook"
 )
 
@@ -25,6 +26,8 @@ type Settings struct {
 	Branch string `help:"Branch to follow." default:"main" env:"TRUNKLINE_BRANCH" group:"Repository"`
 	Path   string `help:"Folder of the repository that holds the config repo." placeholder:"DIR" env:"TRUNKLINE_PATH" group:"Repository"`
 	Origin string `help:"Commit at which the chain of judged commits begins; the head at the first start by default." placeholder:"COMMIT" env:"TRUNKLINE_ORIGIN" group:"Repository"`
+
+	Rewrites string `help:"What to do when the branch's history is rewritten: go on with it (\"follow\") or keep what is live until an operator accepts it (\"refuse\")." default:"follow" enum:"follow,refuse" env:"TRUNKLINE_REWRITES" group:"Repository"`
 
 	SignersFile    string `help:"Keys that may sign commits: lines of an allowed_signers file, armored PGP public keys, or both." placeholder:"FILE" env:"TRUNKLINE_SIGNERS_FILE" group:"Repository"`
 	ValidatorsFile string `help:"Checks of your own: programs and services that are asked before a commit goes live." placeholder:"FILE" env:"TRUNKLINE_VALIDATORS_FILE" group:"Repository"`
@@ -39,6 +42,7 @@ type Settings struct {
 	TLSKeyFile        string   `name:"tls-key-file" help:"Key of the certificate." placeholder:"FILE" env:"TRUNKLINE_TLS_KEY_FILE" group:"Server"`
 	OpsListen         string   `help:"Address that serves health and metrics alone." placeholder:"ADDR" env:"TRUNKLINE_OPS_LISTEN" group:"Server"`
 	Data              string   `help:"Directory for the mirror and the log." default:"trunkline-data" placeholder:"DIR" env:"TRUNKLINE_DATA" group:"Server"`
+	DigestKeyFile     string   `help:"File with the key of the fingerprints of values, 32 bytes or more: servers that share it give the same ones; digest.key under --data by default." placeholder:"FILE" env:"TRUNKLINE_DIGEST_KEY_FILE" group:"Server"`
 	Adopt             bool     `help:"Go on with a --data directory that followed another remote or folder." env:"TRUNKLINE_ADOPT" group:"Server"`
 	Audit             string   `help:"What a change does when the log cannot take its record: go live after 2s (\"wait\") or not at all (\"required\")." default:"wait" enum:"wait,required" env:"TRUNKLINE_AUDIT" group:"Server"`
 	Webhooks          bool     `help:"Take webhooks at /webhook/github; needs a secret." env:"TRUNKLINE_WEBHOOKS" group:"Server"`
@@ -48,6 +52,7 @@ type Settings struct {
 	CORSOrigins       []string `name:"cors-origins" help:"Origins of web pages that may call with a credential, as https://app.example.com." placeholder:"ORIGIN" env:"TRUNKLINE_CORS_ORIGINS" group:"Server"`
 	CredentialsOnly   bool     `help:"Let nobody in without a credential, programs of this machine included." env:"TRUNKLINE_CREDENTIALS_ONLY" group:"Server"`
 	Insecure          bool     `help:"Let callers without a credential read from other addresses than loopback." env:"TRUNKLINE_INSECURE" group:"Server"`
+	NoPage            bool     `help:"Serve no page for people at /." env:"TRUNKLINE_NO_PAGE" group:"Server"`
 	LogLevel          string   `help:"Least level of the program's own log: debug, info, warn or error." default:"info" enum:"debug,info,warn,error" env:"TRUNKLINE_LOG_LEVEL" group:"Server"`
 
 	// GitToken and WebhookSecret are read from the environment by [Settings.Secrets].
@@ -92,7 +97,7 @@ func (s *Settings) Validate() error {
 }
 
 // recorded are the settings as they are kept in the log. A secret shows only that it is set.
-func (s *Settings) recorded(by judging) map[string]string {
+func (s *Settings) recorded(by judging, key value.Key) map[string]string {
 	set := func(text string) string {
 		if text == "" {
 			return "unset"
@@ -100,10 +105,10 @@ func (s *Settings) recorded(by judging) map[string]string {
 		return "set"
 	}
 	recorded := map[string]string{
-		"repo": s.Repo, "branch": s.Branch, "path": s.Path, "origin": s.Origin, "poll": s.Poll.String(), "gitTokenFile": s.GitTokenFile,
+		"repo": s.Repo, "branch": s.Branch, "path": s.Path, "origin": s.Origin, "rewrites": s.Rewrites, "poll": s.Poll.String(), "gitTokenFile": s.GitTokenFile,
 		"sshKeyFile": s.SSHKeyFile, "knownHostsFile": s.KnownHostsFile, "listen": s.Listen, "opsListen": s.OpsListen, "data": s.Data,
-		"audit": s.Audit, "webhooks": fmt.Sprint(s.Webhooks), "webhookSecretFile": s.WebhookSecretFile, "insecure": fmt.Sprint(s.Insecure), "credentialsOnly": fmt.Sprint(s.CredentialsOnly),
-		"tlsCertFile": s.TLSCertFile, "tokensFile": s.TokensFile, "jwtFile": s.JWTFile, "corsOrigins": strings.Join(s.CORSOrigins, " "),
+		"audit": s.Audit, "webhooks": fmt.Sprint(s.Webhooks), "webhookSecretFile": s.WebhookSecretFile, "insecure": fmt.Sprint(s.Insecure), "credentialsOnly": fmt.Sprint(s.CredentialsOnly), "noPage": fmt.Sprint(s.NoPage),
+		"tlsCertFile": s.TLSCertFile, "digestKeyFile": s.DigestKeyFile, "digestKey": keyName(key), "tokensFile": s.TokensFile, "jwtFile": s.JWTFile, "corsOrigins": strings.Join(s.CORSOrigins, " "),
 		"signersFile": s.SignersFile, "validatorsFile": s.ValidatorsFile, "gitToken": set(s.GitToken), "webhookSecret": set(s.WebhookSecret),
 	}
 	maps.Copy(recorded, by.recorded())

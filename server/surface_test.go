@@ -87,6 +87,13 @@ func TestSurfaceIsAsDescribed(t *testing.T) {
 			t.Errorf("the versions show no %s: %s", wanted, versions)
 		}
 	}
+	for path, schema := range map[string]string{
+		"/v1/diff?env=prod&from=HEAD~": "Error", "/v1/diff?env=prod&toEnv=staging": "Diff", "/v1/matrix": "Matrix", "/v1/blame/**?env=prod": "Blame",
+		"/v1/explain/checkout.timeout?env=staging": "Explanation", "/v1/diff?env=prod&from=" + remote.Git("rev-parse", "HEAD~2"): "Diff",
+	} {
+		_, body := s.get(path)
+		conforms(t, doc, schema, body)
+	}
 	for _, path := range []string{"/v1/config/none?env=prod", "/v1/config/checkout", "/v1/versions?limit=x", "/v1/none"} {
 		_, body := s.get(path)
 		conforms(t, doc, "Error", body)

@@ -19,6 +19,7 @@ type auditCmd struct {
 	List   auditListCmd   `cmd:"" help:"Records: what went live or was rejected, who made it, what operators did."`
 	Verify auditVerifyCmd `cmd:"" help:"Check that no record was changed or is missing."`
 	Report auditReportCmd `cmd:"" help:"Changes, rejections, rollbacks and DORA's measures of a period."`
+	Trim   auditTrimCmd   `cmd:"" help:"Let the oldest records go."`
 }
 
 type auditListCmd struct {
@@ -122,9 +123,9 @@ func (c auditListCmd) follow(ctx context.Context, io *streams, query url.Values)
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := c.client().Do(req)
 	if err != nil {
-		return fmt.Errorf("no answer from %s: %w", c.Server, err)
+		return fmt.Errorf("no answer from %s: %w; %s", c.Server, err, distrusted(err))
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
@@ -158,8 +159,18 @@ type auditEntry struct {
 		Signer                                      *struct{ Principal string }
 		Problems                                    []struct{ Path, Message, Rule, Severity string }
 		ChangesTotal                                int
-		Acceptance                                  *struct{ Commit, By, Reason string }
-		Event                                       *struct {
+		Lineage                                     *struct{ Kind, Version, First, Last string }
+		Rewrite                                     *struct {
+			Old, New  string
+			LostTotal int
+			Refused   bool
+		}
+		Checkpoint *struct {
+			From, UpTo uint64
+			By, Reason string
+		}
+		Acceptance *struct{ Commit, By, Reason string }
+		Event      *struct {
 			By, Environment, Commit, Reason string
 			Details                         map[string]string
 		}
@@ -199,6 +210,14 @@ func (e auditEntry) words(c palette) string {
 		return strings.Join(strings.Fields(strings.Join(words, " ")), " ")
 	case r.Acceptance != nil:
 		return fmt.Sprintf("%s %s by %s %s", c.bold(r.Kind), short(r.Acceptance.Commit), r.Acceptance.By, r.Acceptance.Reason)
+	case r.Rewrite != nil:
+		words := fmt.Sprintf("%s from %s to %s, %d commits lost", c.bold(r.Kind), short(r.Rewrite.Old), short(r.Rewrite.New), r.Rewrite.LostTotal)
+		if r.Rewrite.Refused {
+			words += ": refused"
+		}
+		return words
+	case r.Checkpoint != nil:
+		return fmt.Sprintf("%s: records %d to %d were trimmed by %s: %s", c.bold(r.Kind), r.Checkpoint.From, r.Checkpoint.UpTo, r.Checkpoint.By, r.Checkpoint.Reason)
 	case r.Commit == "":
 		return c.bold(r.Kind)
 	}
@@ -218,7 +237,29 @@ func (e auditEntry) words(c palette) string {
 	if r.ChangesTotal > 0 {
 		words += fmt.Sprintf("; %d changes", r.ChangesTotal)
 	}
-	return words
+	return words + e.takesBack()
+}
+
+// takesBack tells what a commit restores or reverts.
+func (e auditEntry) takesBack() string {
+	l := e.Record.Lineage
+	if l == nil {
+		return ""
+	}
+	span := short(l.First)
+	if l.Last != l.First {
+		span += " to " + short(l.Last)
+	}
+	switch l.Kind {
+	case "rollback":
+		return "; restores " + short(l.Version)
+	case "revert":
+		return "; reverts " + span
+	case "partialRevert":
+		return "; reverts a part of " + span
+	default:
+		return "; says that it reverts something"
+	}
 }
 
 type auditVerifyCmd struct {
@@ -249,7 +290,7 @@ func (c auditVerifyCmd) Run(ctx context.Context, io *streams) error {
 	if err != nil {
 		return err
 	}
-	body, err := ask(ctx, c.Server, token, "/v1/audit/verify", query)
+	body, err := c.askAs(ctx, token, "/v1/audit/verify", query)
 	if err != nil {
 		return err
 	}
@@ -313,7 +354,7 @@ func (c auditReportCmd) Run(ctx context.Context, io *streams) error {
 	if err != nil {
 		return err
 	}
-	body, err := ask(ctx, c.Server, token, "/v1/audit/report", query)
+	body, err := c.askAs(ctx, token, "/v1/audit/report", query)
 	if err != nil {
 		return err
 	}

@@ -213,6 +213,8 @@ and watch it arrive in another terminal:
   trunkline watch --server %s --env prod
   curl '%s/v1/config/checkout?env=prod'
 
+or look at it in a browser: %s/
+
 Ctrl-C ends the demo and removes its files.
-`, d.c.bold("Now you."), d.url, d.remote(), d.url, d.url)
+`, d.c.bold("Now you."), d.url, d.remote(), d.url, d.url, d.url)
 }

@@ -11,11 +11,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/api"
+	"github.com/trunkline/trunkline/audit"
 	"github.com/trunkline/trunkline/internal/gittest"
 )
 
@@ -118,9 +122,34 @@ func (c *child) settled(t *testing.T, head string) map[string]string {
 	}
 }
 
+// verified checks the whole chain of the log, and that the record is in it of which a head was told before. It returns the head there is.
+func (c *child) verified(t *testing.T, data string, told audit.Head) audit.Head {
+	t.Helper()
+	token, err := os.ReadFile(filepath.Join(data, access.OperatorFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := url.Values{}
+	if told.Sequence > 0 {
+		query = url.Values{"sequence": {strconv.FormatUint(told.Sequence, 10)}, "sha256": {told.SHA256}}
+	}
+	body, err := ask(t.Context(), c.url, strings.TrimSpace(string(token)), "/v1/audit/verify", query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v audit.Verification
+	if err := json.Unmarshal(body, &v); err != nil {
+		t.Fatal(err)
+	}
+	if v.Break != nil || len(v.Unproven) > 0 || v.Head.Sequence < told.Sequence {
+		t.Errorf("the log is verified by record %d: %s", told.Sequence, body)
+	}
+	return v.Head
+}
+
 // TestKilledAtAnyMoment ends the server by kill -9 over and over, while somebody pushes all the time: good commits, bad ones, ones
-// that are bad in one environment, and reverts. Nothing that was acknowledged is lost, every start serves, and in the end the
-// verdicts are those of a server that was never killed.
+// that are bad in one environment, and reverts. Nothing that was acknowledged is lost, every start serves and finds its log whole, and in
+// the end the verdicts are those of a server that was never killed.
 func TestKilledAtAnyMoment(t *testing.T) {
 	remote := gittest.NewRemote(t)
 	remote.Write(map[string]string{
@@ -137,11 +166,13 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	var writer sync.WaitGroup
 	writer.Go(func() { pushAllTheTime(ctx, remote) })
 	acknowledged := map[string]string{}
+	heads := []audit.Head{{}} // of the log, as the servers told them
 	for range kills {
 		c := startChild(t, remote, data, "--origin", first)
 		if err := waitReady(t.Context(), c.url); err != nil {
 			t.Fatal(err)
 		}
+		heads = append(heads, c.verified(t, data, heads[len(heads)-1]))
 		moment := time.After(rand.N(500 * time.Millisecond))
 		for alive := true; alive; {
 			if seen, err := c.verdicts(t.Context()); err == nil {
@@ -159,6 +190,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			case <-time.After(5 * time.Millisecond):
 			}
 		}
+		heads = append(heads, c.verified(t, data, heads[len(heads)-1]))
 		c.kill()
 	}
 	cancel()
@@ -168,6 +200,9 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	final := startChild(t, remote, data, "--origin", first)
 	got := final.settled(t, head)
 	compare(t, "at the end", acknowledged, got)
+	for _, head := range heads {
+		final.verified(t, data, head)
+	}
 	reference := startChild(t, remote, filepath.Join(t.TempDir(), "reference"), "--origin", first)
 	want := reference.settled(t, head)
 	compare(t, "beside a server that was never killed", want, got)

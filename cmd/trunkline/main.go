@@ -40,7 +40,15 @@ type cli struct {
 	Get   getCmd   `cmd:"" group:"look" help:"Read a value."`
 	Watch watchCmd `cmd:"" group:"look" help:"Show changes as they go live."`
 	Query queryCmd `cmd:"" group:"look" help:"Find values by what they are."`
+
+	History historyCmd `cmd:"" group:"look" help:"Judged versions, and what became of each."`
+	Blame   blameCmd   `cmd:"" group:"look" help:"Who last changed a value, in which commit and line."`
+	Matrix  matrixCmd  `cmd:"" group:"look" help:"Where environments differ."`
+	Explain explainCmd `cmd:"" group:"look" help:"How a value came about, overlay by overlay."`
+
 	Audit auditCmd `cmd:"" group:"look" help:"Who changed what, and who did what."`
+
+	Rollback rollbackCmd `cmd:"" group:"act" help:"Go back to an earlier version by a commit of your own."`
 
 	Pin    pinCmd    `cmd:"" group:"act" help:"Hold an environment at a version."`
 	Unpin  unpinCmd  `cmd:"" group:"act" help:"Let an environment go on to its newest valid version."`

@@ -15,6 +15,7 @@ type queryCmd struct {
 	Where   string  `help:"Condition that must hold, as JSON." placeholder:"JSON"`
 	Limit   int     `help:"Most matches of an answer." default:"100"`
 	After   *string `help:"Path after which to go on, as an answer before it told." placeholder:"PATH"`
+	earlier
 	remote
 }
 
@@ -47,11 +48,8 @@ func (c queryCmd) Run(ctx context.Context, io *streams) error {
 	if err != nil {
 		return fmt.Errorf("--token-file: %w", err)
 	}
-	path := "/v1/query"
-	if c.Env != "" {
-		path += "?env=" + url.QueryEscape(c.Env)
-	}
-	body, err := call(ctx, http.MethodPost, c.Server, token, path, data)
+	path := "/v1/query?" + url.Values{"env": {c.Env}, "at": {c.At}}.Encode()
+	body, err := call(ctx, c.client(), http.MethodPost, c.Server, token, path, data)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ type remote struct {
 type service struct {
 	Server    string `help:"URL of the server." default:"http://127.0.0.1:7420" env:"TRUNKLINE_SERVER" placeholder:"http://127.0.0.1:7420"`
 	TokenFile string `help:"File with the token to show (or set TRUNKLINE_TOKEN)." env:"TRUNKLINE_TOKEN_FILE" placeholder:"FILE"`
+	trust
 	output
 }
 
@@ -82,7 +83,7 @@ func (r service) local() bool {
 }
 
 const (
-	askPatience = 15 * time.Second
+	askPatience = 30 * time.Second
 	maxAnswer   = 64 << 20
 )
 
@@ -92,7 +93,12 @@ func (r service) ask(ctx context.Context, path string, query url.Values) ([]byte
 	if err != nil {
 		return nil, fmt.Errorf("--token-file: %w", err)
 	}
-	return ask(ctx, r.Server, token, path, query)
+	return r.askAs(ctx, token, path, query)
+}
+
+// askAs reads from the server with a credential.
+func (r service) askAs(ctx context.Context, token, path string, query url.Values) ([]byte, error) {
+	return call(ctx, r.client(), http.MethodGet, r.Server, token, queried(path, query), nil)
 }
 
 // act asks the server to do something, and reads its answer into out.
@@ -107,7 +113,7 @@ func (r service) act(ctx context.Context, method, path string, in, out any) erro
 			return err
 		}
 	}
-	body, err := call(ctx, method, r.Server, token, path, data)
+	body, err := call(ctx, r.client(), method, r.Server, token, path, data)
 	if err != nil || out == nil {
 		return err
 	}
@@ -117,8 +123,13 @@ func (r service) act(ctx context.Context, method, path string, in, out any) erro
 	return nil
 }
 
-// ask reads from a server.
+// ask reads from a server of this machine.
 func ask(ctx context.Context, server, token, path string, query url.Values) ([]byte, error) {
+	return call(ctx, http.DefaultClient, http.MethodGet, server, token, queried(path, query), nil)
+}
+
+// queried is a path with what is said of a query.
+func queried(path string, query url.Values) string {
 	for name, values := range query {
 		if len(values) == 1 && values[0] == "" {
 			query.Del(name)
@@ -127,13 +138,16 @@ func ask(ctx context.Context, server, token, path string, query url.Values) ([]b
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	return call(ctx, http.MethodGet, server, token, path, nil)
+	return path
 }
 
 // call makes one request. Its errors are the server's own words.
-func call(ctx context.Context, method, server, token, path string, body []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
+func call(ctx context.Context, by *http.Client, method, server, token, path string, body []byte) ([]byte, error) {
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, askPatience)
+		defer cancel()
+	}
 	req, err := http.NewRequestWithContext(ctx, method, server+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("--server %s: %w", server, err)
@@ -144,13 +158,13 @@ func call(ctx context.Context, method, server, token, path string, body []byte) 
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := by.Do(req)
 	if err != nil {
 		var failed *url.Error
 		if errors.As(err, &failed) {
 			err = failed.Err
 		}
-		return nil, fmt.Errorf("no answer from %s: %w; is it running, and is --server right?", server, err)
+		return nil, fmt.Errorf("no answer from %s: %w; %s", server, err, distrusted(err))
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))

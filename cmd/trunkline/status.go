@@ -19,7 +19,7 @@ type statusCmd struct {
 }
 
 func (statusCmd) Help() string {
-	return `The exit code is 1 when newer commits are rejected, the last look at the remote failed, or the log is behind.
+	return `The exit code is 1 when newer commits are rejected or the branch is not followed, the last look at the remote failed, or the log is behind.
 
 Examples:
   trunkline status
@@ -61,7 +61,7 @@ func healthy(s api.Status) bool {
 			return false
 		}
 	}
-	return (s.Look == nil || s.Look.Error == "") && (s.Log == nil || s.Log.BehindSince == nil) && len(s.Environments) > 0
+	return s.Refused == nil && (s.Look == nil || s.Look.Error == "") && (s.Log == nil || s.Log.BehindSince == nil) && len(s.Environments) > 0
 }
 
 func writeStatus(io *streams, s api.Status) {
@@ -77,6 +77,9 @@ func writeStatus(io *streams, s api.Status) {
 		fmt.Fprintf(io.out, "  looked %s ago, head %s\n", ago(*s.Look.LastGood), c.cyan(short(s.Look.Head)))
 	default:
 		fmt.Fprintln(io.out, "  has not looked yet")
+	}
+	if s.Refused != nil {
+		fmt.Fprintf(io.out, "%s %s %s\n", c.red("refused"), s.Refused.Reason, c.dim("for "+ago(s.Refused.Since)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Environments)) {
 		e := s.Environments[name]

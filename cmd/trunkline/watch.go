@@ -15,27 +15,38 @@ import (
 type watchCmd struct {
 	Patterns []string `arg:"" optional:"" help:"Patterns of values, as checkout.** or *.timeout; everything without them." placeholder:"PATTERN"`
 	remote
+	fileFlags
 }
 
 func (watchCmd) Help() string {
 	return `Shows what is live and then every change, until interrupted. With -o json one event a line.
 
+With --file it keeps a file in step with what is live, for programs that read files, and tells them by a command or a signal: after each
+change of the file, one at a time; what goes live meanwhile is told of once more afterwards. The command knows TRUNKLINE_FILE,
+TRUNKLINE_COMMIT and TRUNKLINE_ENV. If it fails, the file stays, the server is told that this client cannot use the version, and the
+command is run again after the next change. While no server can be reached the file stays as it is.
+
 Examples:
   trunkline watch --env prod
-  trunkline watch 'checkout.**' 'database.*.pool' -e prod -o json`
+  trunkline watch 'checkout.**' 'database.*.pool' -e prod -o json
+  trunkline watch 'checkout.**' -e prod --file checkout.json --exec 'systemctl reload checkout'
+  trunkline watch -e prod --file app.env --once && exec ./app`
 }
 
 func (c watchCmd) Run(ctx context.Context, io *streams) error {
+	if c.File != "" {
+		return c.keepFile(ctx, io)
+	}
 	show := &watcher{out: io.out, talk: io.err, c: newPalette(io.color), env: c.Env}
-	follow, err := client.New(client.Options{
-		URL: c.Server, Env: c.Env, Patterns: c.Patterns, Token: c.following(), Name: "trunkline watch", Version: server.Version, OnEvent: func(e client.Event) {
-			if c.json() {
-				show.json(e)
-			} else {
-				show.text(e)
-			}
-		},
-	})
+	o := c.options()
+	o.OnEvent = func(e client.Event) {
+		if c.json() {
+			show.json(e)
+		} else {
+			show.text(e)
+		}
+	}
+	follow, err := client.New(o)
 	if err != nil {
 		return err
 	}
@@ -43,6 +54,12 @@ func (c watchCmd) Run(ctx context.Context, io *streams) error {
 		return err
 	}
 	return nil // interrupted, as it is meant to be
+}
+
+func (c watchCmd) options() client.Options {
+	return client.Options{
+		URL: c.Server, Env: c.Env, Patterns: c.Patterns, Token: c.following(), TLS: c.config, Name: "trunkline watch", Version: server.Version,
+	}
 }
 
 // watcher writes events.
