@@ -106,6 +106,12 @@ func writeStatus(io *streams, s api.Status) {
 				c.dim(fmt.Sprintf("by %s, in %s, for %s: %s", p.Author.Name, name, ago(p.Since), cmp.Or(p.For, "asking"))))
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(s.Environments)) {
+		if followed := s.Environments[name].Sessions; followed != nil && followed.Total > 0 {
+			fmt.Fprintf(io.out, "%s  %s: %d of %d use what is live, %d have not answered, %d could not use it\n", c.bold("clients"), name,
+				followed.Current, followed.Total, followed.Pending, followed.Rejected)
+		}
+	}
 	writeBlocked(io, s)
 	if s.Log != nil && s.Log.Pending > 0 {
 		fmt.Fprintf(io.out, "%s %d records wait for the log\n", c.yellow("log"), s.Log.Pending)

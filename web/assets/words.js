@@ -115,11 +115,11 @@ export function people({ signer, coAuthors, merged }) {
   return parts;
 }
 
-/** Connected clients: a number in older servers, {total, versions: [{commit, count}]} in newer ones. null: not told. */
-export function sessions(told) {
-  if (told === undefined || told === null) return null;
-  if (typeof told === "number") return { total: told, versions: [] };
-  return { total: told.total ?? 0, versions: told.versions ?? [] };
+/** Connected clients by environment and by the version that they use. */
+export function sessions(environments) {
+  return Object.keys(environments)
+    .sort()
+    .flatMap((env) => (environments[env].sessions?.byVersion ?? []).map((v) => ({ env, ...v })));
 }
 
 /** The command that holds an environment at a version. */

@@ -60,9 +60,9 @@ test("who is verified is told apart from who is claimed", () => {
 });
 
 test("connected clients are told as a number and by version", () => {
-  assert.equal(sessions(undefined), null);
-  assert.deepEqual(sessions(3), { total: 3, versions: [] });
-  assert.deepEqual(sessions({ total: 2, versions: [{ commit: "a", count: 2 }] }), { total: 2, versions: [{ commit: "a", count: 2 }] });
+  assert.deepEqual(sessions({ prod: {} }), []);
+  const a = { commit: "a", sessions: 2, pending: 0, rejected: 1 };
+  assert.deepEqual(sessions({ staging: {}, prod: { sessions: { total: 3, byVersion: [a] } } }), [{ env: "prod", ...a }]);
 });
 
 const status = (environments, look = {}) => ({ server: {}, look, environments });

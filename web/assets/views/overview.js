@@ -183,7 +183,8 @@ function pending(p) {
 
 function server(app) {
   const { server: s, look, log, judged } = app.status;
-  const connected = sessions(app.status.sessions);
+  const total = app.status.sessions;
+  const connected = sessions(app.status.environments);
   return [
     facts([
       [
@@ -193,12 +194,18 @@ function server(app) {
       ["Head of the branch", look?.head ? [commit(look.head), " ", forgeLink(app, look.head)] : null],
       ["Judged up to", commit(judged)],
       ["Audit log", log ? (log.pending ? `${plural(log.pending, "record")} wait` : "all records stored") : null],
-      ["Connected clients", connected ? count(connected.total) : null],
+      ["Connected clients", typeof total === "number" ? count(total) : null],
       ["Running since", time(s.started)],
     ]),
-    connected?.versions.length > 0 &&
-      table("Connected clients by version", ["Version", "Clients"], connected.versions, (v) =>
-        h("tr", {}, h("th", { scope: "row" }, commit(v.commit)), h("td", { class: "number" }, count(v.count))),
+    connected.length > 0 &&
+      table("Connected clients by version", ["Environment", "Version", "Use it", "Have not answered", "Could not use it"], connected, (v) =>
+        h(
+          "tr",
+          {},
+          h("th", { scope: "row" }, v.env),
+          h("td", {}, commit(v.commit)),
+          [v.sessions, v.pending, v.rejected].map((n) => h("td", { class: "number" }, count(n))),
+        ),
       ),
   ];
 }
