@@ -89,10 +89,6 @@ func normaliseFile(name string) string {
 func join(host, port, defaultPort, repo string) string {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	repo = strings.TrimPrefix(trimRepo("/"+repo), "/")
-	if host == "" || repo == "" {
-		return ""
-	}
 	if port == defaultPort {
 		port = ""
 	}
@@ -103,6 +99,10 @@ func join(host, port, defaultPort, repo string) string {
 	}
 	if ignoresCase(host) {
 		repo = strings.ToLower(repo)
+	}
+	repo = strings.TrimPrefix(trimRepo("/"+repo), "/")
+	if host == "" || repo == "" {
+		return ""
 	}
 	if addr, err := netip.ParseAddr(host); err == nil && addr.Is6() {
 		host = "[" + addr.String() + "]"

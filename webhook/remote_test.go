@@ -119,7 +119,7 @@ func spelling(t *rapid.T, host, owner, repo string) string {
 }
 
 func FuzzNormalise(f *testing.F) {
-	for _, s := range []string{"https://github.com/o/r.git", "git@[::1]:o/r", "[:", "a@[b", "/.git/.git", "..git", "x://[::1%25a]:1/..", "file://./..git"} {
+	for _, s := range []string{"https://github.com/o/r.git", "git@[::1]:o/r", "[:", "a@[b", "/.git/.git", "..git", "x://[::1%25a]:1/..", "file://./..git", "A://githuB.Com/.gIt"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, remote string) {
