@@ -26,8 +26,9 @@ function view(o, { patterns, context }) {
 export class Keeper {
   /** @type {Offer | null} */
   #newest = null;
-  /** @type {Promise<void> | null} */
-  #writing = null;
+  #writing = false;
+  /** @type {Promise<void>} */
+  #done = Promise.resolve();
   #told = "";
 
   /** @param {api.Cache} cache @param {Settings} o */
@@ -39,15 +40,16 @@ export class Keeper {
   /** @param {Offer} offer */
   put(offer) {
     this.#newest = offer;
-    this.#writing ??= this.#write();
+    if (!this.#writing) this.#done = this.#write();
   }
 
   /** Resolves when the newest values are kept. */
-  async done() {
-    await this.#writing;
+  done() {
+    return this.#done;
   }
 
   async #write() {
+    this.#writing = true;
     while (this.#newest) {
       const offer = this.#newest;
       this.#newest = null;
@@ -58,7 +60,7 @@ export class Keeper {
         this.#failed(messageOf(error));
       }
     }
-    this.#writing = null;
+    this.#writing = false;
   }
 
   /** @param {string} why */

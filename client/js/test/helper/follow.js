@@ -1,5 +1,6 @@
 // A client without a network, and with a clock that the test moves.
 
+import assert from "node:assert/strict";
 import { open } from "../../src/index.js";
 import { settle, sockets } from "./socket.js";
 
@@ -15,10 +16,30 @@ export function http(answer) {
 
 export const refusing = (status, error, headers = {}) => () => new Response(JSON.stringify({ error }), { status, headers });
 
+/** Stops the clock of a test, and counts the timers that have been begun and not ended. */
+function clock(t) {
+  if (t.timers) return t.timers;
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  const open = new Set();
+  const { setTimeout, clearTimeout } = globalThis;
+  t.mock.method(globalThis, "setTimeout", (call, ms) => {
+    const timer = setTimeout(() => {
+      open.delete(timer);
+      call();
+    }, ms);
+    open.add(timer);
+    return timer;
+  });
+  t.mock.method(globalThis, "clearTimeout", (timer) => {
+    open.delete(timer);
+    clearTimeout(timer);
+  });
+  return (t.timers = open);
+}
+
 /** Follows with a fake WebSocket; the clock stands until the test moves it. */
 export function follow(t, options = {}) {
-  if (!t.clocked) t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
-  t.clocked = true;
+  const timers = clock(t);
   const { FakeSocket, made } = sockets();
   const events = [];
   const log = [];
@@ -27,11 +48,14 @@ export function follow(t, options = {}) {
     url: "http://server.test", WebSocket: FakeSocket, fetch: http(() => Promise.reject(new Error("no network"))).fetch,
     onEvent: (e) => events.push(e), log: { warn: note("warn"), error: note("error") }, ...options,
   });
-  t.after(() => client.close());
+  t.after(async () => {
+    await client.close();
+    assert.deepEqual(made.flatMap((s) => s.late), [], "something was sent after the end");
+  });
   const ready = { state: "waiting" };
   client.ready.then(() => (ready.state = "ready"), (error) => (ready.state = error));
   return {
-    client, events, log, made, ready,
+    client, events, log, made, ready, timers,
     get socket() {
       return made.at(-1);
     },

@@ -8,6 +8,7 @@ export function sockets() {
   class FakeSocket {
     protocol = "";
     sent = []; // by the client
+    late = []; // after it had closed
     closed; // by the client, with this code
     #listeners = { open: [], message: [], error: [], close: [] };
 
@@ -22,7 +23,7 @@ export function sockets() {
     }
 
     send(text) {
-      if (this.closed === undefined) this.sent.push(JSON.parse(text));
+      (this.closed === undefined ? this.sent : this.late).push(JSON.parse(text));
     }
 
     close(code) {

@@ -91,6 +91,19 @@ test("what was judged when the connection broke off is served, and the new one a
   assert.deepEqual([f.client.staleSince, s.sent.at(-1)], [null, { type: "ack", cursor: "c1" }]);
 });
 
+test("what a program says after it has closed the client does not matter", async (t) => {
+  let answer;
+  const slow = follow(t, { accept: () => new Promise((resolve) => (answer = resolve)) });
+  await slow.open(snapshot("c1", { n: 1 }), to(2));
+  await slow.client.close();
+  answer();
+  await settle();
+  assert.deepEqual([slow.client.state, slow.kinds()], [null, []]);
+  const own = follow(t, { accept: () => own.client.close() && undefined });
+  await own.open(snapshot("c1", { n: 1 }));
+  assert.deepEqual([own.client.state, own.kinds()], [null, []]);
+});
+
 test("whatever is thrown becomes a reason that can be sent", async (t) => {
   const thrown = ["text", undefined, null, { message: "an object" }, Object.create(null), new Error("é".repeat(1000)), new Error("half \ud800 of a character")];
   const f = follow(t, { accept: () => { throw thrown[0]; } });

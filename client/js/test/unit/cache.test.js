@@ -1,7 +1,7 @@
 // Values that are kept for the next run.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -121,12 +121,20 @@ test("what is slow to write is written newest, and close waits for it", async (t
 });
 
 test("what cannot be kept is told once, and served all the same", async (t) => {
-  const f = follow(t, { cache: { read: () => null, write: () => { throw new Error("quota"); } } });
-  const s = await f.open(snapshot("c1", { n: 1 }));
-  s.say(delta("c1", "c2", [{ op: "replace", path: "/n", value: 2 }]));
-  await settle();
-  assert.equal(f.client.get("n", 0), 2);
-  assert.deepEqual(f.log, ["error: trunkline: the values are not cached: quota"]);
+  for (const write of [() => { throw new Error("quota"); }, () => Promise.reject(new Error("quota"))]) {
+    let fails = true;
+    let text;
+    const f = follow(t, { cache: { read: () => null, write: (t) => (fails ? write() : void (text = t)) } });
+    const s = await f.open(snapshot("c1", { n: 1 }));
+    s.say(delta("c1", "c2", [{ op: "replace", path: "/n", value: 2 }]));
+    await settle();
+    assert.equal(f.client.get("n", 0), 2);
+    assert.deepEqual(f.log, ["error: trunkline: the values are not cached: quota"]);
+    fails = false;
+    s.say(delta("c2", "c3", [{ op: "replace", path: "/n", value: 3 }]));
+    await settle();
+    assert.match(text, /"cursor":"c3"/, "once there is room again they are kept");
+  }
 });
 
 test("what was not accepted is not kept", async (t) => {
@@ -165,6 +173,7 @@ test("a file is replaced as a whole, and nobody else reads it", async (t) => {
   await assert.rejects(fileCache(dir).read(), /it is no file/);
   execFileSync("mkfifo", [join(dir, "pipe")]);
   await assert.rejects(fileCache(join(dir, "pipe")).read(), /it is no file/);
-  await assert.rejects(fileCache(dir).write("x"));
-  assert.deepEqual(readdirSync(dir).sort(), ["kept", "pipe"]);
+  mkdirSync(join(dir, "folder"));
+  await assert.rejects(fileCache(join(dir, "folder")).write("x"));
+  assert.deepEqual(readdirSync(dir).sort(), ["folder", "kept", "pipe"]);
 });

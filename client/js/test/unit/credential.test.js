@@ -82,6 +82,21 @@ test("whatever the server answers in the place of a ticket, it is tried again", 
   }
 });
 
+test("a request that is given up is aborted, and a connection that fails costs no other", async (t) => {
+  const signals = [];
+  const f = follow(t, { token: "tlk_x", fetch: (_url, { signal }) => (signals.push(signal), new Promise(() => {})) });
+  await f.pass(TIMES.dial);
+  await f.pass(1000);
+  await f.client.close();
+  assert.deepEqual(signals.map((s) => s.aborted), [true, true]);
+  const { fetch, asked } = http(issuing);
+  const g = follow(t, { token: "tlk_x", fetch });
+  await settle();
+  g.socket.fail();
+  await settle();
+  assert.deepEqual(asked.map((a) => a.method), ["POST"]);
+});
+
 test("a token never shows in an error", async (t) => {
   for (const token of ["tlk_ü", "tlk_a\nb", "", 7]) {
     const f = follow(t, { token: () => token });

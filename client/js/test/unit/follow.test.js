@@ -144,6 +144,45 @@ test("what does not fit is thrown away, and everything asked for anew", async (t
   }
 });
 
+test("what had begun on one connection is nothing on the next", async (t) => {
+  const f = follow(t);
+  const s = await f.open(snapshot("c1", { a: 1 }), { type: "snapshot", cursor: "c2", chunks: 2 }, { type: "chunk", cursor: "c2", index: 0, data: "{" });
+  f.client.update({ patterns: ["a"] });
+  s.end(1006);
+  await f.pass(1000);
+  const next = await f.open(snapshot("c2", { a: 2 }));
+  assert.deepEqual([next.closed, f.client.get("a", 0)], [undefined, 2]);
+  await f.pass(TIMES.update);
+  f.client.update({ patterns: ["b"] });
+  assert.equal(next.sent.at(-1).type, "update");
+  next.end(1006);
+  await f.pass(1000);
+  assert.equal((await f.open({ type: "current", cursor: "c3" })).closed, 1000, "another cursor is not that of an update");
+});
+
+test("what answers an update may have another cursor, and nothing after it", async (t) => {
+  const f = follow(t);
+  const s = await f.open(snapshot("c1", { a: 1 }));
+  f.client.update({ patterns: ["a"] });
+  s.say({ type: "current", cursor: "c2" });
+  assert.equal(f.client.state.cursor, "c2");
+  s.say({ type: "current", cursor: "c3" });
+  assert.equal(s.closed, 1000);
+});
+
+test("the same trouble is told once in the log, and each time as an event", async (t) => {
+  const f = follow(t);
+  for (let i = 0; i < 3; i++) {
+    await settle();
+    f.socket.fail();
+    await f.pass(2000);
+  }
+  (await f.open()).end(1011, "another");
+  await settle();
+  assert.deepEqual(f.log.map((line) => line.split(": ").pop()), ["no connection", "another"]);
+  assert.ok(f.kinds().length >= 4);
+});
+
 test("what is no message ends the connection, and nothing else", async (t) => {
   for (const message of [
     "", "{", "null", "7", "[]", "{}", '{"type":1}', '{"type":null}', '{"type":"snapshot","cursor":"c","values":[]}', '{"type":"snapshot","cursor":"c"}',
@@ -394,7 +433,9 @@ test("connect waits for values, and no longer than it is told", async (t) => {
   await settle();
   given.abort();
   await assert.rejects(vain, { code: "noValues", message: "no values from http://server.test/: no connection" });
-  assert.equal(made[1].closed, 1000);
+  t.mock.timers.tick(60_000);
+  await settle();
+  assert.equal(made.length, 2, "it has ended");
   await assert.rejects(connect({ ...options, signal: AbortSignal.abort() }), { code: "noValues" });
 
   const refused = connect(options);
@@ -404,16 +445,25 @@ test("connect waits for values, and no longer than it is told", async (t) => {
   await assert.rejects(refused, { code: "refused", message: "no such environment", terminal: true });
 });
 
+async function kept(t) {
+  const cache = { text: null, read: () => cache.text, write: (text) => (cache.text = text) };
+  const f = follow(t, { cache });
+  await f.open(snapshot("c1", { a: 1 }));
+  await f.client.close();
+  return cache;
+}
+
 test("close leaves nothing behind, whenever it comes", async (t) => {
   const never = new Promise(() => {});
   for (const [when, options, act] of [
     ["before anything", {}, () => {}],
     ["while connecting", {}, () => settle()],
     ["while connected", {}, (f) => f.open(snapshot("c1", { a: 1 }))],
-    ["while waiting", {}, async (f) => (await f.open(snapshot("c1", { a: 1 }))).end(1006)],
+    ["while waiting", {}, async (f) => ((await f.open(snapshot("c1", { a: 1 }))).end(1006), settle())],
     ["while a ticket is fetched", { ticket: () => never }, () => settle()],
     ["while an update waits", {}, async (f) => (await f.open(snapshot("c1", {})), f.client.update({ patterns: ["a"] }), f.client.update({ patterns: ["b"] }))],
     ["while the program judges", { accept: () => never }, (f) => f.open(snapshot("c1", {}))],
+    ["while it does with what is cached", { cache: await kept(t) }, () => settle()],
     ["while the cache is read", { cache: { read: () => never, write() {} } }, () => settle()],
     ["after a refusal", {}, async (f) => (await f.open()).end(4400)],
   ]) {
@@ -422,6 +472,7 @@ test("close leaves nothing behind, whenever it comes", async (t) => {
     await f.client.close();
     const state = f.client.state;
     await settle();
+    assert.equal(f.timers.size, 0, when);
     const [events, log, made] = [f.events.length, f.log.length, f.made.length];
     assert.ok(f.made.every((s) => s.closed === 1000 || when === "after a refusal"), when);
     f.made.forEach((s) => (s.open(), s.say(snapshot("c9", { a: 9 })), s.end(4000)));

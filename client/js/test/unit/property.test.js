@@ -77,6 +77,7 @@ async function converge(t, r) {
   assert.ok(arrived());
   const session = model.live()[0];
   model.serve(f.made);
+  await settle();
   assert.deepEqual(session.socket.sent.at(-1), { type: "ack", cursor: session.has });
   await f.client.close();
 }
