@@ -13,6 +13,7 @@ export const MAX_DEPTH = 64; // of maps and lists in one another
 export const ENVELOPE = 64 << 10; // characters of a message, or of a cache, beside the values in it
 export const ENVELOPE_DEPTH = 8; // of a message around the values in it
 export const MAX_ANSWER = 4 << 10; // bytes of an answer of HTTP
+export const MAX_WORDS = 1024; // characters of what a server says of why it ends a connection
 
 export const MAX_PATH = 4096; // bytes of a path or pattern
 export const MAX_DEEP = 2; // of ** in one pattern

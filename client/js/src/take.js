@@ -3,7 +3,7 @@
 import { offer, reply } from "./accept.js";
 import { TrunklineError } from "./errors.js";
 import { freeze, isMap, measure, nameOf, parse, stringify } from "./json.js";
-import { ENVELOPE, ENVELOPE_DEPTH, MAX_CHUNKS, MAX_DEPTH } from "./limits.js";
+import { ENVELOPE, ENVELOPE_DEPTH, MAX_CHUNKS, MAX_DEPTH, MAX_WORDS } from "./limits.js";
 import { applyPatch } from "./patch.js";
 import { State } from "./state.js";
 
@@ -38,9 +38,14 @@ export function take(run, text) {
     case "goaway":
       throw new TrunklineError("goaway", "the server stops or restarts", { retryAfterMs: Number.isFinite(m.retryAfterMs) ? m.retryAfterMs : 0 });
     case "error":
-      return run.connection?.report({ code: m.code ?? "error", message: m.message ?? "the server reports an error", hint: m.hint ?? "" });
+      return run.connection?.report({ code: words(m.code) || "error", message: words(m.message) || "the server reports an error", hint: words(m.hint) });
     default: // a newer server may say more than we know
   }
+}
+
+/** What people will read. @param {string} [text] */
+function words(text = "") {
+  return text.slice(0, MAX_WORDS);
 }
 
 /**

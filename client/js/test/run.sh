@@ -11,6 +11,10 @@ fi
 # Before version 22 Node has its own WebSocket behind a flag.
 own=$(node --print 'process.allowedNodeEnvironmentFlags.has("--experimental-websocket") && !globalThis.WebSocket ? "--experimental-websocket" : ""')
 
-npx --no-install tsc --project .
+if [ ! -e node_modules/.bin/tsc ]; then
+	echo "client/js/test/run.sh: the tools of the tests are not installed: run web/setup.sh client/js" >&2
+	exit 1
+fi
+node_modules/.bin/tsc --project .
 # shellcheck disable=SC2086 # there may be no flag
 exec node $own --no-warnings --test --test-timeout=300000 "$@" test/unit/*.test.js test/server/*.test.js test/browser/*.test.js

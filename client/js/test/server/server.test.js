@@ -1,10 +1,13 @@
 // The client against the real server.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { WebSocket as PackageWs } from "ws";
 import { connect, isRedacted, open } from "../../src/index.js";
 import { equal } from "../../src/json.js";
@@ -13,6 +16,7 @@ import { parsePatterns, select } from "../../src/pattern.js";
 import { random } from "../helper/check.js";
 import { World, eventually } from "../helper/server.js";
 
+const run = promisify(execFile);
 const limit = { timeout: 120_000 };
 const shop = {
   "trunkline.yaml": 'version: 1\nenvironments: {prod: {}, staging: {}}\nsensitive: ["**.dsn"]\n',
@@ -56,6 +60,21 @@ for (const [name, WebSocket] of Object.entries(websockets)) {
     await at(client, "checkout.retries", 5);
     assert.deepEqual(seen, [3, 4, 5]);
     assert.ok(equal(client.state.values.checkout, await w.values("checkout?env=prod")));
+  });
+
+  test(`a program ends by itself after close, with the WebSocket of ${name}`, limit, async (t) => {
+    const w = await World.begin(t, shop);
+    const program = `
+      import { connect } from "@trunkline/client";
+      import * as ws from "ws";
+      const client = await connect({ url: "${w.url}", env: "prod"${name === "the platform" ? "" : ", WebSocket: ws.WebSocket"} });
+      client.update({ patterns: ["checkout.**"] });
+      await client.close();
+      console.log(client.get("checkout.retries"));`;
+    const { stdout } = await run(process.execPath, [...process.execArgv.filter((flag) => flag === "--experimental-websocket"), "--no-warnings", "--input-type=module", "--eval", program], {
+      cwd: fileURLToPath(new URL("../../", import.meta.url)), timeout: 40_000, // less than any connection may be silent
+    });
+    assert.equal(stdout, "3\n");
   });
 
   test(`a restart is outlived with the WebSocket of ${name}`, limit, async (t) => {

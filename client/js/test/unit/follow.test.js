@@ -312,9 +312,9 @@ test("an error is judged by the close code after it, or without one after a whil
   assert.deepEqual([f.events.at(-1).error.code, f.events.at(-1).error.message, f.events.at(-1).error.terminal], ["tooManyViews", "too many views; use others", false]);
   assert.equal(f.client.state, null);
   await f.pass(TIMES.firstRetry * 1.1);
-  await f.open({ type: "error", code: "notReady", message: "nothing is served yet" });
+  await f.open({ type: "error", code: "notReady", message: "nothing is served yet".padEnd(10_000) });
   await f.pass(TIMES.close);
-  assert.equal(f.events.at(-1).error.code, "notReady");
+  assert.deepEqual([f.events.at(-1).error.code, f.events.at(-1).error.message.length], ["notReady", 1024]);
 });
 
 test("what does not speak the protocol is left", async (t) => {
