@@ -10,7 +10,7 @@ import (
 // Headers that pages of other origins may send and read.
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
-	corsSent    = "Authorization, Content-Type, If-None-Match, Last-Event-ID"
+	corsSent    = "Authorization, X-API-Key, Content-Type, If-None-Match, Last-Event-ID, Trunkline-Context"
 	corsRead    = "ETag, Retry-After, WWW-Authenticate, Trunkline-Commit"
 	corsMaxAge  = "600" // seconds for which a browser need not ask again
 )

@@ -64,6 +64,18 @@ func parseBearer(header string) (credential, *Refused) {
 	}
 }
 
+// keysAmong are the values of X-API-Key headers that are credentials of ours, as Authorization headers: OpenFeature clients may send them so.
+// Others are passed over, because gateways have keys of their own.
+func keysAmong(values []string) []string {
+	var keys []string
+	for _, v := range values {
+		if len(v) <= maxCredential && (wellFormed(v) || jwtShaped(v)) {
+			keys = append(keys, "Bearer "+v)
+		}
+	}
+	return keys
+}
+
 // jwtShaped tells whether text is three parts of base64url, the first of which begins a JSON object.
 func jwtShaped(text string) bool {
 	dots := 0

@@ -316,3 +316,35 @@ func BenchmarkWrap(b *testing.B) {
 		})
 	}
 }
+
+// OpenFeature clients may send their key in a header of its own. Gateways use it, too, for keys that are none of ours.
+func TestAPIKey(t *testing.T) {
+	g, text := tokenGuard(t, access.GuardOptions{})
+	other, _, _ := access.NewToken()
+	for name, tt := range map[string]struct {
+		keys, authorization []string
+		status              int
+		code                string
+	}{
+		"good":                    {[]string{text}, nil, 200, ""},
+		"unknown":                 {[]string{other}, nil, 401, access.ReasonUnknown},
+		"a JWT of nobody":         {[]string{sign(t, keys()["ed"], claims(nil))}, nil, 401, access.ReasonJWTIssuer},
+		"a gateway's":             {[]string{"gw-1"}, nil, 200, ""},
+		"two":                     {[]string{text, text}, nil, 400, access.ReasonTwice},
+		"beside another":          {[]string{text}, []string{"Bearer " + text}, 400, access.ReasonTwice},
+		"a gateway's, beside one": {[]string{"gw-1"}, []string{"Bearer " + text}, 200, ""},
+	} {
+		r := request(peer, host)
+		r.Header["X-Api-Key"] = tt.keys
+		if tt.authorization != nil {
+			r.Header["Authorization"] = tt.authorization
+		}
+		who, w := ask(g, r)
+		if w.Code != tt.status || code(t, w) != tt.code {
+			t.Errorf("%s: %d %s, want %d %s", name, w.Code, w.Body, tt.status, tt.code)
+		}
+		if mine := name == "good" || name == "a gateway's, beside one"; who != nil && mine != (who.Name == "ci") {
+			t.Errorf("%s: taken for %s", name, who)
+		}
+	}
+}

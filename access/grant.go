@@ -20,11 +20,12 @@ const (
 	History                   // read who changed what: versions, authors, blame, the audit log
 	Publish                   // send exposures and outcomes
 	Operate                   // pin, unpin, stop, resume
+	Define                    // see how rollouts and experiments are defined: to decide them locally, or to ask why
 
-	AllRights = Reveal | History | Publish | Operate
+	AllRights = Reveal | History | Publish | Operate | Define
 )
 
-var rightNames = []string{"reveal", "history", "publish", "operate"}
+var rightNames = []string{"reveal", "history", "publish", "operate", "define"}
 
 // Names are the rights one by one.
 func (r Right) Names() []string {

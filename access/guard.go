@@ -313,12 +313,15 @@ func inspect(h http.Header) (t traits) {
 		}
 		switch key[0] {
 		case 'X':
+			if key == "X-Api-Key" {
+				t.authorization = append(t.authorization, keysAmong(values)...)
+			}
 			t.forwarded = t.forwarded || key == "X-Real-Ip" || strings.HasPrefix(key, "X-Forwarded-")
 		case 'F', 'V':
 			t.forwarded = t.forwarded || key == "Forwarded" || key == "Via"
 		case 'A':
 			if key == "Authorization" {
-				t.authorization = values
+				t.authorization = append(values[:len(values):len(values)], t.authorization...)
 			}
 		case 'O':
 			if key == "Origin" {

@@ -114,6 +114,17 @@ func withoutTicket(r *http.Request) *http.Request {
 	return &clone
 }
 
+// Ticket is a ticket for who asks, as [Guard.ServeTicket] answers with; empty for who has no credential and needs none. It is not ok where
+// there are too many.
+func (g *Guard) Ticket(r *http.Request) (ticket string, ok bool) {
+	who := FromContext(r.Context())
+	if !who.authenticated() {
+		return "", true
+	}
+	ticket, _, refused := g.tickets.issue(who, r.Header.Get("Origin"), time.Now())
+	return ticket, refused == nil
+}
+
 // ServeTicket answers with a ticket for who asks:
 //
 //	{"ticket": "tlt_…", "expires": "2026-11-01T09:00:30Z"}

@@ -27,7 +27,7 @@ type tokenNewCmd struct {
 	Name     string   `arg:"" help:"Who it is for; several tokens may have one name, while one takes over from the other."`
 	Patterns []string `arg:"" optional:"" help:"What it may read, as checkout.**; everything without them." placeholder:"PATTERN"`
 	For      []string `help:"Environments it is for: names, the beginning of names with * after it, or * for all." default:"*" placeholder:"NAME"`
-	Right    []string `help:"Rights beside reading: reveal, history, publish, operate." placeholder:"RIGHT"`
+	Right    []string `help:"Rights beside reading: reveal, history, publish, operate, define." placeholder:"RIGHT"`
 	Public   bool     `help:"For browsers: it reads what the manifest calls public, publishes, and nothing else."`
 	Expires  string   `help:"When it ends: a time, or after so long, as 90d." placeholder:"TIME"`
 	service
