@@ -108,3 +108,22 @@ func BenchmarkConditionsMade(b *testing.B) {
 		experiment.Parse(experiment.Files{})
 	}
 }
+
+// BenchmarkExport is what two hundred rollouts take to be handed on, and to be read again.
+func BenchmarkExport(b *testing.B) {
+	s := good(b, many(200, "rollouts", `context.country in ["DE", "FR"]`)).In("prod", experiment.Options{})
+	exported := s.Export(nil)
+	b.Run("export", func(b *testing.B) {
+		for b.Loop() {
+			s.Export(nil)
+		}
+		b.ReportMetric(float64(len(exported.AppendJSON(nil))), "bytes")
+	})
+	b.Run("import", func(b *testing.B) {
+		for b.Loop() {
+			if _, _, err := experiment.Import(exported); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -219,7 +219,7 @@ func TestPrerequisites(t *testing.T) {
 		if strings.Join(got, ", ") != c.want {
 			t.Errorf("%s: %v", c.unit, got)
 		}
-		narrow := s.Within(patterns(t, "after"))
+		narrow := s.Within(seen(t, "after"))
 		if got := chosen(narrow, who, noon); slices.Contains(got, "rollout after=on") != strings.Contains(c.want, "after") || len(got) > 1 {
 			t.Errorf("%s through a pattern: %v", c.unit, got)
 		}
@@ -237,6 +237,12 @@ func patterns(t testing.TB, texts ...string) []value.Pattern {
 		t.Fatal(err)
 	}
 	return list
+}
+
+// seen is what patterns select of any values.
+func seen(t testing.TB, texts ...string) func(*value.Value) *value.Value {
+	list := patterns(t, texts...)
+	return func(v *value.Value) *value.Value { return value.Select(v, list) }
 }
 
 // TestStatus holds that only a running experiment is in effect, and that a stop is as good as a pause.
@@ -285,10 +291,10 @@ rules:
 	if !slices.Equal(got, want) {
 		t.Errorf("%v", got)
 	}
-	if at, ok := s.Within(patterns(t, "search.**")).Next(noon); !ok || at != noon.Add(21*time.Hour) {
+	if at, ok := s.Within(seen(t, "search.**")).Next(noon); !ok || at != noon.Add(21*time.Hour) {
 		t.Errorf("through a pattern: %s", at)
 	}
-	if at, ok := s.Within(patterns(t, "checkout.**")).Next(noon); ok {
+	if at, ok := s.Within(seen(t, "checkout.**")).Next(noon); ok {
 		t.Errorf("of what never changes: %s", at)
 	}
 }
@@ -299,7 +305,7 @@ func TestDecidingTakesNoMemory(t *testing.T) {
 		"rollouts/gate.yaml", "environments: [prod]\nsalt: gate\nset: {gate: true}\nprerequisites: [{experiment: checkout-button}]\n"+
 			"rules: [{name: some, percentage: 50%, when: 'semver(context.version) >= semver(\"1.2.0\") && context.absent != 1'}]\n")
 	s := good(t, files).In("prod", experiment.Options{})
-	narrow := s.Within(patterns(t, "gate"))
+	narrow := s.Within(seen(t, "gate"))
 	choices, key := make([]experiment.Choice, 0, 10), make([]byte, 0, 100)
 	base, color := parsed(t, `{"checkout": {"ui": {"button": {"color": "blue"}}}}`), value.Path{"checkout", "ui", "button", "color"}
 	for _, attributes := range []string{visitor, `{}`, `{"accountId": 77, "country": "FR", "version": "0.1"}`, `{"accountId": "qa-1"}`} {

@@ -77,9 +77,9 @@ func present(v *value.Value) *value.Value {
 }
 
 // With is the context with claims in the place of attributes of the same name: what a credential says of who asks counts more than what the
-// client says itself.
+// client says itself. Nil claims nothing.
 func (c Context) With(claims *value.Value) Context {
-	if claims.Len() == 0 {
+	if claims == nil || claims.Len() == 0 {
 		return c
 	}
 	var entries []value.Entry

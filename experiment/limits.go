@@ -37,5 +37,8 @@ const (
 	// MaxUnit is how long the name of a unit may be, in bytes.
 	MaxUnit = 1024
 
+	// MaxExported is how many documents an export holds.
+	MaxExported = 10_000
+
 	maxMessage = 1000 // bytes of the message or the hint of a problem
 )

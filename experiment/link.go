@@ -140,7 +140,9 @@ func (l *linker) prerequisites() {
 	depths, circles := g.depths(), g.onCircles()
 	for _, d := range all {
 		for _, p := range d.prerequisites {
-			l.prerequisite(d, p, byName)
+			if !l.d.known.exported { // one that nobody can meet is not exported
+				l.prerequisite(d, p, byName)
+			}
 		}
 		switch {
 		case circles[d.name]:

@@ -58,6 +58,13 @@ func ParseAgain(files Files, before *Definitions) (*Definitions, []Problem) {
 			return d, all.problems
 		}
 	}
+	d.readFiles(files, before, all)
+	d.link(files, all)
+	return d, all.problems
+}
+
+// readFiles reads the files of all kinds; segments first, because conditions name them.
+func (d *Definitions) readFiles(files Files, before *Definitions, all *report) {
 	all.problems = append(all.problems, d.contextProblems...)
 	d.segments = readAll(d, before, all, KindSegment, files.Segments, (*reader).segment)
 	for _, s := range d.segments {
@@ -67,8 +74,6 @@ func ParseAgain(files Files, before *Definitions) (*Definitions, []Problem) {
 	d.metrics = readAll(d, before, all, KindMetric, files.Metrics, (*reader).metric)
 	d.rollouts = readAll(d, before, all, KindRollout, files.Rollouts, (*reader).rollout)
 	d.experiments = readAll(d, before, all, KindExperiment, files.Experiments, (*reader).experiment)
-	d.link(files, all)
-	return d, all.problems
 }
 
 // knows tells whether what files may name is as it was before, and takes it over then.
@@ -86,7 +91,7 @@ func (d *Definitions) knows(files Files, before *Definitions) bool {
 	if !same || segments != len(files.Segments) || before.known.conditions == nil {
 		return false
 	}
-	d.known, d.contextProblems = known{before.known.environments, before.known.conditions.Anew()}, before.contextProblems
+	d.known, d.contextProblems = known{environments: before.known.environments, conditions: before.known.conditions.Anew()}, before.contextProblems
 	return true
 }
 
@@ -94,7 +99,7 @@ func (d *Definitions) knows(files Files, before *Definitions) bool {
 func (d *Definitions) learn(files Files) error {
 	r := &reader{kind: KindContext, rule: string(KindContext)}
 	conditions, err := expr.NewConditions(r.context(files.Context), slices.Sorted(maps.Keys(files.Segments)))
-	d.known = known{slices.Clone(files.Environments), conditions}
+	d.known.environments, d.known.conditions = slices.Clone(files.Environments), conditions
 	d.contextProblems = r.problems
 	return err
 }
@@ -174,4 +179,15 @@ func (d *Definitions) Experiment(key string) (*Experiment, bool) {
 		return nil, false
 	}
 	return d.experiments[i], true
+}
+
+// Document is the file of a rollout or an experiment, as it was read.
+func (d *Definitions) Document(kind Kind, key string) (*value.Value, bool) {
+	if x, ok := d.Rollout(key); ok && kind == KindRollout {
+		return x.at, true
+	}
+	if x, ok := d.Experiment(key); ok && kind == KindExperiment {
+		return x.at, true
+	}
+	return nil, false
 }

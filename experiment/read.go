@@ -23,6 +23,7 @@ type reader struct {
 type known struct {
 	environments []string // nil: not known
 	conditions   *expr.Conditions
+	exported     bool // the documents are of [Set.Export]: what they set may not be seen, and what people alone need is left out
 }
 
 func (r *reader) wrong(at *value.Value, hint, message string, args ...any) {
@@ -276,7 +277,7 @@ func (r *reader) attribute(name string, to *Attribute) func(*value.Value) {
 func (r *reader) settings(to *[]Setting) func(*value.Value) {
 	return func(v *value.Value) {
 		const example = "set: {search.newRanking: true}"
-		if v.Kind() == value.Map && v.Len() == 0 {
+		if v.Kind() == value.Map && v.Len() == 0 && !r.known.exported {
 			r.wrong(v, "write "+example, "set sets nothing")
 		}
 		var settings []Setting

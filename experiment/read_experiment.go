@@ -36,7 +36,7 @@ func (r *reader) experiment(key string, doc *value.Value) *Experiment {
 	if _, ok := doc.Get("variants"); ok && r.errors == 0 && !slices.ContainsFunc(x.Variants, func(v Variant) bool { return v.Name == x.Control }) {
 		r.wrong(doc, "name one variant control, or add control: NAME", "no variant is named %s: others are compared with it", x.Control)
 	}
-	if x.Status.holds() && x.Plan == nil {
+	if x.Status.holds() && x.Plan == nil && !r.known.exported {
 		r.fail(doc, "noPlan", "add plan: {unitsTotal: 120000, minimumEffect: {relative: 10%}}; `trunkline experiment plan` computes it", "the experiment is %s and has no plan", status)
 	}
 	return x
@@ -92,7 +92,7 @@ func (r *reader) variants(x *Experiment, v *value.Value, equal bool) {
 		r.wrong(v, "write "+example, "an experiment compares two variants or more")
 		return
 	}
-	if !slices.ContainsFunc(x.Variants, func(v Variant) bool { return len(v.Set) > 0 }) {
+	if !slices.ContainsFunc(x.Variants, func(v Variant) bool { return len(v.Set) > 0 }) && !r.known.exported {
 		r.wrong(v, "add set: {checkout.ui.button.color: green} to a variant; to compare alike with alike set what is configured", "no variant sets anything, so nobody can see the experiment")
 	}
 	r.weights(x, v, weights, weighed, listed, equal)

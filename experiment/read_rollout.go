@@ -78,7 +78,7 @@ func (r *reader) oneRule(x *Rollout, v *value.Value) Rule {
 			r.wrong(p, "keep one of them", "a rule has a percentage or a ramp, not both")
 		}
 	}
-	if len(rule.Set) > 0 {
+	if _, own := v.Get("set"); own {
 		rule.arm = len(x.arms)
 		x.arms = append(x.arms, newArm(rule.Name, rule.Set, v))
 	}
@@ -121,7 +121,7 @@ func (x *Rollout) forced(r *reader) func(*value.Value) (int, bool) {
 		if v.Kind() == value.Bool && !v.Bool() {
 			return -1, true
 		}
-		if v.Kind() == value.Bool && len(x.Set) > 0 {
+		if _, own := x.at.Get("set"); own && v.Kind() == value.Bool {
 			return 0, true
 		}
 		var names []string

@@ -28,6 +28,7 @@ type Set struct {
 	changes     []int64  // when shares and schedules change, sorted
 	failed      func(kind Kind, key string, err error)
 	seen        [][]bool // by entry and arm, whether it can be seen; nil: all
+	narrowed    bool     // it came from an export: values it is laid over may lack maps that are there, and are not seen
 }
 
 // entry is one rollout or experiment of a set.
@@ -41,15 +42,22 @@ type entry struct {
 	off        bool // stopped, or resting
 }
 
+// rests tells whether it is in effect for nobody by its own file.
+func (e *entry) rests() bool { return e.experiment != nil && e.experiment.Status != Running }
+
+// sets tells whether any arm sets something. Of an export some do not: they are there for those that require them.
+func (e *entry) sets() bool {
+	return slices.ContainsFunc(e.arms, func(a arm) bool { return len(a.settings) > 0 })
+}
+
 // need is a prerequisite: an entry, and its arm or -1 for any.
 type need struct{ entry, arm int }
 
 // In is what can be in effect in an environment.
 func (d *Definitions) In(environment string, o Options) *Set {
-	s := &Set{environment: environment, definitions: d, failed: o.Failed}
+	s := &Set{environment: environment, definitions: d}
 	numbers := map[file]int{}
 	add := func(e entry) {
-		e.off = e.off || o.Stopped != nil && o.Stopped(e.name.kind, e.name.key)
 		numbers[e.name] = len(s.entries)
 		s.entries = append(s.entries, e)
 	}
@@ -61,18 +69,49 @@ func (d *Definitions) In(environment string, o Options) *Set {
 	for _, x := range d.experiments {
 		layer, ok := d.Layer(x.Layer)
 		if ok && x.Status.holds() && slices.Contains(x.Environments, environment) {
-			add(entry{name: file{KindExperiment, x.Key}, experiment: x, arms: x.arms, layer: s.layer(layer), off: x.Status != Running})
+			add(entry{name: file{KindExperiment, x.Key}, experiment: x, arms: x.arms, layer: s.layer(layer)})
 		}
 	}
 	for i := range s.entries {
 		s.entries[i].needs = needs(&s.entries[i], numbers, s.entries)
-		if !s.entries[i].off {
-			s.run = append(s.run, uint16(i))
+	}
+	return s.With(o)
+}
+
+// With is the whole set with other options, which take the place of those that it had.
+func (s *Set) With(o Options) *Set {
+	other := *s
+	other.entries, other.run, other.seen, other.failed = slices.Clone(s.entries), nil, nil, o.Failed
+	for i := range other.entries {
+		e := &other.entries[i]
+		if e.off = e.rests() || o.Stopped != nil && o.Stopped(e.name.kind, e.name.key); !e.off && e.sets() {
+			other.run = append(other.run, uint16(i))
 		}
 	}
-	s.schedule()
-	return s
+	other.schedule()
+	return &other
 }
+
+// Redacted is the set with what redact makes of each value in the place of it. It decides the same.
+func (s *Set) Redacted(redact func(path value.Path, v *value.Value) *value.Value) *Set {
+	other := *s
+	other.entries = slices.Clone(s.entries)
+	for i := range other.entries {
+		other.entries[i].arms = slices.Clone(other.entries[i].arms)
+		for n := range other.entries[i].arms {
+			a := &other.entries[i].arms[n]
+			a.settings = slices.Clone(a.settings)
+			for k, setting := range a.settings {
+				a.settings[k].Value = redact(setting.Path, setting.Value)
+			}
+			a.tree = overlay(a.settings)
+		}
+	}
+	return &other
+}
+
+// Empty tells whether no rollout and no experiment of the environment is there.
+func (s *Set) Empty() bool { return len(s.entries) == 0 }
 
 // layer is the number of a layer, which it has once.
 func (s *Set) layer(layer *Layer) int {
@@ -109,16 +148,16 @@ func (e *entry) prerequisites() []Prerequisite {
 	return e.experiment.Prerequisites
 }
 
-// Within is the set narrowed to what can be seen through patterns: definitions of which no arm sets anything there are not decided, and
+// Within is the set narrowed to what somebody sees of any values: definitions of which no arm sets anything there are not decided, and
 // arms that set nothing there do not count in [Set.AppendKey]. Numbers stay the same.
-func (s *Set) Within(patterns []value.Pattern) *Set {
+func (s *Set) Within(see func(*value.Value) *value.Value) *Set {
 	narrow := *s
 	narrow.run, narrow.seen = nil, make([][]bool, len(s.entries))
 	for _, n := range s.run {
 		arms := s.entries[n].arms
 		seen := make([]bool, len(arms))
 		for i := range arms {
-			seen[i] = arms[i].visible(patterns)
+			seen[i] = arms[i].visible(see)
 		}
 		if narrow.seen[n] = seen; slices.Contains(seen, true) {
 			narrow.run = append(narrow.run, n)
@@ -128,14 +167,14 @@ func (s *Set) Within(patterns []value.Pattern) *Set {
 	return &narrow
 }
 
-// visible tells whether the arm sets something that the patterns select, or something above or below it.
-func (a *arm) visible(patterns []value.Pattern) bool {
-	return a.tree.Len() > 0 && value.Select(a.tree, patterns).Len() > 0
+// visible tells whether the arm sets something of which something is seen.
+func (a *arm) visible(see func(*value.Value) *value.Value) bool {
+	return a.tree.Len() > 0 && see(a.tree).Len() > 0
 }
 
-// Touches tells whether a choice sets something that can be seen through patterns.
-func (s *Set) Touches(c Choice, patterns []value.Pattern) bool {
-	return s.entries[c.Definition].arms[c.Arm].visible(patterns)
+// Touches tells whether a choice sets something that somebody sees.
+func (s *Set) Touches(c Choice, see func(*value.Value) *value.Value) bool {
+	return s.entries[c.Definition].arms[c.Arm].visible(see)
 }
 
 // Owners are the numbers of the definitions that set a path, or one above or below it: a rollout, or the experiments of one layer.
@@ -156,7 +195,7 @@ func (a *arm) meets(path value.Path) bool {
 // schedule finds out when shares and schedules change.
 func (s *Set) schedule() {
 	s.changes = nil
-	for _, n := range s.closure() {
+	for _, n := range s.closure(slices.Clone(s.run)) {
 		if x := s.entries[n].rollout; x != nil {
 			for _, rule := range x.Rules {
 				s.changes = append(s.changes, rule.changes()...)
@@ -167,16 +206,12 @@ func (s *Set) schedule() {
 	s.changes = slices.Compact(s.changes)
 }
 
-// closure are the definitions that are decided, and those that they require.
-func (s *Set) closure() []int {
-	var all []int
-	for _, n := range s.run {
-		all = append(all, int(n))
-	}
+// closure are definitions and those that they require.
+func (s *Set) closure(all []uint16) []uint16 {
 	for i := 0; i < len(all); i++ {
 		for _, need := range s.entries[all[i]].needs {
-			if need.entry >= 0 && !slices.Contains(all, need.entry) {
-				all = append(all, need.entry)
+			if need.entry >= 0 && !slices.Contains(all, uint16(need.entry)) {
+				all = append(all, uint16(need.entry))
 			}
 		}
 	}
@@ -261,4 +296,16 @@ func (s *Set) Assignments(choices []Choice) []Assignment {
 		}
 	}
 	return list
+}
+
+// Named are the kinds of what is in the set under a key: none, one or both. Where there is none, near is the key most like it, or "".
+func (s *Set) Named(key string) (kinds []Kind, near string) {
+	var keys []string
+	for _, e := range s.entries {
+		if e.name.key == key {
+			kinds = append(kinds, e.name.kind)
+		}
+		keys = append(keys, e.name.key)
+	}
+	return kinds, value.Nearest(key, keys)
 }

@@ -18,7 +18,7 @@ func (s *Set) Values(base *value.Value, choices []Choice) *value.Value {
 		return base
 	}
 	slices.SortStableFunc(settings, func(a, b Setting) int { return slices.Compare(a.Path, b.Path) })
-	return laid(base, settings, 0)
+	return s.laid(base, settings, 0)
 }
 
 // Value is what [Set.Values] has at a path, and makes nothing else. It takes no memory unless a choice sets something below the path.
@@ -28,7 +28,7 @@ func (s *Set) Value(base *value.Value, choices []Choice, path value.Path) (*valu
 		for _, setting := range s.entries[c.Definition].arms[c.Arm].settings {
 			switch {
 			case within(setting.Path, path):
-				if parent, ok := base.At(setting.Path[:len(setting.Path)-1]); ok && parent.Kind() == value.Map {
+				if s.place(base, setting.Path) {
 					return setting.Value.At(path[len(setting.Path):])
 				}
 			case within(path, setting.Path):
@@ -37,15 +37,33 @@ func (s *Set) Value(base *value.Value, choices []Choice, path value.Path) (*valu
 		}
 	}
 	v, ok := base.At(path)
-	if !ok || len(below) == 0 {
+	if len(below) == 0 || !ok && !s.place(base, below[0].Path) {
 		return v, ok
 	}
+	if !ok {
+		v = value.Empty
+	}
 	slices.SortStableFunc(below, func(a, b Setting) int { return slices.Compare(a.Path, b.Path) })
-	return laid(v, below, len(path)), true
+	return s.laid(v, below, len(path)), true
+}
+
+// place tells whether there is a map to put a setting into, or one can be made.
+func (s *Set) place(base *value.Value, path value.Path) bool {
+	for _, key := range path[:len(path)-1] {
+		if base.Kind() != value.Map {
+			return false
+		}
+		next, ok := base.Get(key)
+		if !ok {
+			return s.narrowed
+		}
+		base = next
+	}
+	return base.Kind() == value.Map
 }
 
 // laid is a value with settings below it, which are in the order of paths, laid over it. Each map on the way is made once.
-func laid(v *value.Value, settings []Setting, depth int) *value.Value {
+func (s *Set) laid(v *value.Value, settings []Setting, depth int) *value.Value {
 	if len(settings[0].Path) == depth {
 		return settings[0].Value
 	}
@@ -62,9 +80,9 @@ func laid(v *value.Value, settings []Setting, depth int) *value.Value {
 		i, found := slices.BinarySearchFunc(entries, key, func(e value.Entry, key string) int { return compareKeys(e.Key, key) })
 		switch {
 		case found:
-			entries[i].Value = laid(entries[i].Value, settings[:n], depth+1)
-		case len(settings[0].Path) == depth+1:
-			entries = slices.Insert(entries, i, value.Entry{Key: key, Value: settings[0].Value})
+			entries[i].Value = s.laid(entries[i].Value, settings[:n], depth+1)
+		case len(settings[0].Path) == depth+1 || s.narrowed:
+			entries = slices.Insert(entries, i, value.Entry{Key: key, Value: s.laid(value.Empty, settings[:n], depth+1)})
 		}
 		settings = settings[n:]
 	}

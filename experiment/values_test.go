@@ -130,7 +130,7 @@ func TestWhatPatternsSee(t *testing.T) {
 	for pattern, want := range map[string]string{
 		"**": "r00 r01 x", "a.*": "r00", "a": "r00", "c": "r00", "c.d": "r00", "c.**": "r00", "c.x": "", "*.f": "r01", "e.f.g": "", "x": "x", "x.y": "x", "*": "r00 r01 x", "z": "",
 	} {
-		narrow := s.Within(patterns(t, pattern))
+		narrow := s.Within(seen(t, pattern))
 		var got []string
 		for _, c := range narrow.Choose(nil, whoIs(t, `{"targetingKey": "u1"}`), noon) {
 			got = append(got, s.Arm(c).Key)
@@ -139,8 +139,8 @@ func TestWhatPatternsSee(t *testing.T) {
 			t.Errorf("%s sees %v", pattern, got)
 		}
 		for _, c := range all {
-			if a := s.Arm(c); len(a.Settings) > 0 && s.Touches(c, patterns(t, pattern)) != slices.Contains(got, a.Key) {
-				t.Errorf("%s touches %s: %t", pattern, a.Key, s.Touches(c, patterns(t, pattern)))
+			if a := s.Arm(c); len(a.Settings) > 0 && s.Touches(c, seen(t, pattern)) != slices.Contains(got, a.Key) {
+				t.Errorf("%s touches %s: %t", pattern, a.Key, s.Touches(c, seen(t, pattern)))
 			}
 		}
 	}
@@ -160,7 +160,7 @@ func TestWhatPatternsSee(t *testing.T) {
 func TestKeys(t *testing.T) {
 	files := with(many(6, "experiments", ""), "rollouts/r.yaml", "environments: [prod]\nsalt: rr\nset: {other: 1}\nrules: [{name: half, percentage: 50%}, {name: x, when: context.x}]\nforce: {u1: true}\n")
 	s := good(t, files).In("prod", experiment.Options{})
-	narrow := s.Within(patterns(t, "flags.e1", "flags.e2"))
+	narrow := s.Within(seen(t, "flags.e1", "flags.e2"))
 	base := parsed(t, `{"flags": {"e0": 0, "e1": 0, "e2": 0, "e3": 0, "e4": 0, "e5": 0}, "other": 0}`)
 	seen, seenAll := map[string]string{}, map[string]string{}
 	for i := range 3000 {

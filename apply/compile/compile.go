@@ -59,6 +59,10 @@ type Result struct {
 	Problems []Problem
 	// Retired are environments of the baselines that the tree no longer serves, as its manifest says.
 	Retired []string
+	// Effects are what the commit does to those who are in a rollout or an experiment of the baselines, and whom it adds.
+	// They are told in the order of environments, at most [MaxEffects], and the others counted.
+	Effects        []Effect
+	OmittedEffects int
 	// Policies are the tree's own, as far as they could be read.
 	Policies []PolicySummary
 	// Omitted counts problems beyond [MaxProblems] a stage.
@@ -98,11 +102,15 @@ type Compiler struct {
 	findings  generations[schemaMemoKey, schemaAnswer]
 	policies  *policySet
 	answers   generations[policyMemoKey, policyAnswer]
+	overrides *overrideSet
+	sets      map[string]overlaid // by environment
+	plans     generations[planKey, *armPlan]
+	arms      generations[armKey, armAnswer]
 }
 
 // New makes a Compiler. The key keys the fingerprints of redacted values; see [value.Key] for an empty one.
 func New(key value.Key) *Compiler {
-	return &Compiler{key: key, merger: value.NewMerger(), redactors: map[string]redactors{}}
+	return &Compiler{key: key, merger: value.NewMerger(), redactors: map[string]redactors{}, sets: map[string]overlaid{}}
 }
 
 // Compile compiles a tree and judges it.
@@ -151,6 +159,8 @@ type run struct {
 	results map[string]*Snapshot
 	pending map[string]string
 	judged  *policySet // the tree's own, when judging came that far
+	defined *overrideSet
+	effects effects
 
 	marks  []value.Pattern            // what the tree itself calls sensitive; known when the schemas are
 	marked map[string][]value.Pattern // what it or the baseline does, by environment
@@ -228,6 +238,9 @@ func (r *run) tree() {
 	r.layout.config.eachProblem(r.everywhere)
 	r.layout.schemas.eachProblem(r.everywhere)
 	r.layout.policies.eachProblem(r.everywhere)
+	for _, f := range r.layout.defined {
+		f.eachProblem(r.everywhere)
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.layout.overlays)) {
 		r.overlayTree(name, r.layout.overlays[name])
 	}
@@ -239,48 +252,6 @@ func (r *run) tree() {
 		})
 	}
 	r.bounds()
-}
-
-// bounds holds the tree to the bounds of its own manifest and of its baselines', which it can only tighten.
-func (r *run) bounds() {
-	most := serverBounds // which hold for what was judged before, too
-	if len(r.open()) > 0 {
-		most = r.own.Bounds
-	}
-	for env, base := range r.baselines {
-		if !r.against.settled(env) {
-			most = most.tightest(base.Manifest.Bounds)
-		}
-	}
-	files, bytes := int64(0), int64(0)
-	r.eachFolder(func(f *folder) {
-		f.each(func(f file) {
-			if files, bytes = files+1, bytes+f.size; f.size > most.FileBytes {
-				r.everywhere(fileTooLarge(f.path, f.size, most.FileBytes))
-			}
-		})
-	})
-	if files > most.Files {
-		r.everywhere(Problem{
-			Stage: StageTree, Rule: "tooManyFiles", Message: fmt.Sprintf("the config repo holds %d files, more than %d", files, most.Files),
-			Hint: "join small files, or split the repo",
-		})
-	}
-	if bytes > most.TreeBytes {
-		r.everywhere(Problem{
-			Stage: StageTree, Rule: "treeTooLarge", Message: fmt.Sprintf("the config repo's files hold %d bytes, more than %d", bytes, most.TreeBytes),
-			Hint: "split the repo",
-		})
-	}
-}
-
-func (r *run) eachFolder(visit func(*folder)) {
-	visit(r.layout.config)
-	visit(r.layout.schemas)
-	visit(r.layout.policies)
-	for _, f := range r.layout.overlays {
-		visit(f)
-	}
 }
 
 func (r *run) overlayTree(name string, f *folder) {
@@ -316,7 +287,7 @@ func (r *run) open() []string {
 	return slices.DeleteFunc(r.standing(), r.against.settled)
 }
 
-// judge is what follows the merge: removal, schemas, policies, the commit itself, validators, and the snapshots of what stands.
+// judge is what follows the merge: removal, schemas, policies, overrides, the commit itself, validators, and the snapshots of what stands.
 func (r *run) judge() error {
 	r.removal()
 	standing := r.standing() // and not after: a bad schema must not hide what the others find
@@ -340,6 +311,10 @@ func (r *run) judge() error {
 	for _, env := range open {
 		r.applyPolicies(policies, env)
 	}
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	r.applyOverrides(schemas, policies)
 	r.applySecrets()
 	if err := r.applyCommitRules(); err != nil {
 		return err
@@ -353,6 +328,7 @@ func (r *run) judge() error {
 	r.together()
 	r.results = map[string]*Snapshot{}
 	maps.DeleteFunc(r.redactors, func(env string, _ redactors) bool { return !slices.Contains(r.all, env) })
+	maps.DeleteFunc(r.sets, func(env string, _ overlaid) bool { return !slices.Contains(r.all, env) })
 	for _, env := range r.standing() {
 		r.results[env] = r.snapshot(env)
 	}
@@ -439,7 +415,7 @@ func (r *run) together() {
 
 func (r *run) result() *Result {
 	result := &Result{
-		Manifest: r.own, Environments: r.all, Snapshots: r.results, Pending: r.pending,
+		Manifest: r.own, Environments: r.all, Snapshots: r.results, Pending: r.pending, Effects: r.effects.list, OmittedEffects: r.effects.omitted,
 	}
 	result.Problems, result.omitted = r.found.list()
 	r.hideLines(result.Problems)

@@ -146,6 +146,9 @@ func (r *run) reportDecoded() {
 	r.layout.config.each(report(r.all))
 	r.layout.schemas.each(report(r.all))
 	r.layout.policies.each(report(r.all))
+	for _, f := range r.layout.defined {
+		f.each(report(r.all))
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.layout.overlays)) {
 		r.layout.overlays[name].each(report(r.own.above(name)))
 	}

@@ -194,9 +194,9 @@ func (l *look) entry(name string, item fs.DirEntry, depth int) (e Entry, err err
 
 // place tells whether a path is one of the directories, and whether it leads to one.
 func (d Directories) place(name string) (part, towards bool) {
-	for _, dir := range []string{d.Config, d.Environments, d.Schemas, d.Policies} {
-		part = part || name == dir
-		towards = towards || strings.HasPrefix(dir, name+"/")
+	for _, dir := range d.each() {
+		part = part || name == *dir.path
+		towards = towards || strings.HasPrefix(*dir.path, name+"/")
 	}
 	return part, towards
 }

@@ -10,6 +10,10 @@ const (
 	MaxFileBytes = 1 << 20
 	// MaxProblems is how many findings of one stage are kept; the others are counted.
 	MaxProblems = 100
+	// MaxEffects is how many effects of one commit are told.
+	MaxEffects = 1000
+	// MaxSettings is how many paths the arms of all rollouts and experiments of an environment set together.
+	MaxSettings = 20_000
 	// MaxEnvironments is how many environments a manifest may name.
 	MaxEnvironments = 64
 

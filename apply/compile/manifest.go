@@ -29,6 +29,8 @@ type Manifest struct {
 	Sensitive []value.Pattern
 	// PlainSecrets are the patterns of values that may look like secrets in plain text.
 	PlainSecrets []value.Pattern
+	// Context declares the attributes that conditions may look at, as a part of JSON Schema; nil where nothing is declared.
+	Context *value.Value
 	// Directories are where the parts of the config repo lie.
 	Directories Directories
 	// Commits is what each commit must satisfy that follows a version with this manifest.
@@ -43,9 +45,35 @@ type Manifest struct {
 }
 
 // Directories name folders below the root of the config repo.
-type Directories struct{ Config, Environments, Schemas, Policies string }
+type Directories struct {
+	Config, Environments, Schemas, Policies          string
+	Rollouts, Experiments, Layers, Segments, Metrics string
+}
 
-var defaultDirectories = Directories{Config: "config", Environments: "environments", Schemas: "schemas", Policies: "policies"}
+var defaultDirectories = Directories{
+	Config: "config", Environments: "environments", Schemas: "schemas", Policies: "policies",
+	Rollouts: "rollouts", Experiments: "experiments", Layers: "layers", Segments: "segments", Metrics: "metrics",
+}
+
+// directory is one of the Directories, by its key in the manifest.
+type directory struct {
+	key  string
+	path *string
+}
+
+func (d *Directories) each() []directory {
+	return []directory{
+		{"config", &d.Config},
+		{"environments", &d.Environments},
+		{"schemas", &d.Schemas},
+		{"policies", &d.Policies},
+		{"rollouts", &d.Rollouts},
+		{"experiments", &d.Experiments},
+		{"layers", &d.Layers},
+		{"segments", &d.Segments},
+		{"metrics", &d.Metrics},
+	}
+}
 
 // CommitRules are requirements on commits themselves, whatever they change.
 type CommitRules struct {

@@ -31,7 +31,7 @@ func (r *manifestReader) problem(at *value.Value, path, rule, hint, message stri
 }
 
 var manifestKeys = []string{
-	"version", "environments", "apply", "flags", "public", "sensitive", "secrets", "commits", "directories", "ignore", "schemas", "bounds",
+	"version", "environments", "apply", "flags", "public", "sensitive", "secrets", "context", "commits", "directories", "ignore", "schemas", "bounds",
 }
 
 func (r *manifestReader) document(doc *value.Value) {
@@ -56,6 +56,8 @@ func (r *manifestReader) document(doc *value.Value) {
 			r.m.Sensitive = r.patterns("sensitive", e.Value)
 		case "secrets":
 			r.secrets(e.Value)
+		case "context":
+			r.m.Context = e.Value // what it declares is read with the conditions that rely on it
 		case "commits":
 			r.commits(e.Value)
 		case "directories":
@@ -165,9 +167,12 @@ func (r *manifestReader) commits(v *value.Value) {
 // the parts are looked for at their usual places.
 func (r *manifestReader) directories(v *value.Value) {
 	d, wrong := defaultDirectories, false
-	at := map[string]*string{"config": &d.Config, "environments": &d.Environments, "schemas": &d.Schemas, "policies": &d.Policies}
-	known := []string{"config", "environments", "schemas", "policies"}
-	named := map[string]*value.Value{}
+	at, named := map[string]*string{}, map[string]*value.Value{}
+	var known []string
+	for _, one := range d.each() {
+		at[one.key] = one.path
+		known = append(known, one.key)
+	}
 	r.section(v, "directories", "directories: {config: settings}", known, func(name, key string, v *value.Value) {
 		dir := v.Str()
 		if dir == "" || dir == "." || dir != path.Clean(dir) || path.IsAbs(dir) || strings.HasPrefix(dir, "..") {

@@ -31,6 +31,15 @@ func TestPublishedManifestSchema(t *testing.T) {
 		"version: 1\ncommits: [signed]", "version: 1\ndirectories: {config: config}", "version: 1\ndirectories: {config: /etc}",
 		"version: 1\ndirectories: {config: ../x}", "version: 1\ndirectories: {config: a/./b}", "version: 1\ndirectories: {config: ''}",
 		"version: 1\ndirectories: {confg: a}", "version: 1\ndirectories: {schemas: 1}", "version: 1\nignore: ['**/README.md']",
+		"version: 1\ndirectories: {rollouts: flags}", "version: 1\ndirectories: {rollouts: 1}",
+		"version: 1\ncontext:", "version: 1\ncontext: {}", "version: 1\ncontext: [country]", "version: 1\ncontext: {type: string}", "version: 1\ncontext: {type: object}",
+		"version: 1\ncontext: {additionalProperties: true}", "version: 1\ncontext: {additionalProperties: 1}", "version: 1\ncontext: {country: {type: string}}",
+		"version: 1\ncontext: {properties: {country: {type: string, description: where}, tags: {type: array, items: {type: string}}, x: {}}}",
+		"version: 1\ncontext: {properties: {country: string}}", "version: 1\ncontext: {properties: {country: {type: text}}}",
+		"version: 1\ncontext: {properties: {tags: {items: {type: string}}}}", "version: 1\ncontext: {properties: {a: {type: string, properties: {}}}}",
+		"version: 1\ncontext: {properties: {app: {properties: {version: {type: string}}, additionalProperties: true}}}",
+		"version: 1\ncontext: {properties: {a: {type: array, additionalProperties: true}}}", "version: 1\ncontext: {properties: {a: {enum: [1]}}}",
+		"version: 1\ncontext: {title: '', type: object}", "version: 1\ncontext: {$schema: 'https://json-schema.org/draft/2020-12/schema', type: object}",
 		"version: 1\nignore: x", "version: 1\nignore: ['']", "version: 1\nschemas: [{path: a.*, schema: schemas/b.json}]",
 		"version: 1\nschemas: {a: b}", "version: 1\nschemas: [{path: a}]", "version: 1\nschemas: [a]",
 		"version: 1\nschemas: [{path: '', schema: x}]", "version: 1\nschemas: [{path: a, schema: ''}]",
@@ -47,7 +56,7 @@ func TestPublishedManifestSchema(t *testing.T) {
 		}
 		reader := true
 		for _, p := range compiled(t, map[string]string{
-			"trunkline.yaml": manifest, "config/a.yaml": "x: 1\n", "schemas/b.json": "{}",
+			"trunkline.yaml": manifest, "config/a.yaml": "x: 1\n", "schemas/b.json": "{}", "flags/a.yaml": "environments: [default]\nset: {a.x: 2}\nrules: [{name: all}]\n",
 		}, nil).Problems {
 			reader = reader && (p.File != "trunkline.yaml" || p.Severity == "warning")
 		}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -33,6 +34,14 @@ var (
 		"", "a", "a.x", "a.y", "a.y.v", "a.z", "a.z[1].v", "b", "d", "d.a", "d.a.y.w", "d.y", "d.e", "d.e.y", "d.e.y.v", "d.e.a.x", "x", "y.u", "nowhere.at.all",
 	}
 )
+
+// partDefinitions change what is laid over values for some, and never what is configured.
+var partDefinitions = map[string][]string{
+	"rollouts/r.yaml": {
+		"environments: [prod]\nset: {a.x: 2}\nrules: [{name: all}]\n", "environments: [staging, prod]\nset: {d.a.y.v: 2}\nrules: [{name: all}]\n", "broken",
+	},
+	"layers/l.yaml": {"salt: l\n"}, "segments/s.json": {`{"when": "true"}`}, "metrics/m.toml": {"kind = 'mean'\nevent = 'visit'\n"},
+}
 
 func drawPlace(t *rapid.T) string {
 	if rapid.IntRange(0, 7).Draw(t, "other") == 0 {
@@ -118,7 +127,10 @@ func TestFilesThatDoNotMatter(t *testing.T) {
 		files := drawRepo(t)
 		changed := maps.Clone(files)
 		file := drawPlace(t)
-		if rapid.IntRange(0, 3).Draw(t, "remove") == 0 && len(files) > 0 {
+		if rapid.IntRange(0, 3).Draw(t, "define") == 0 {
+			file = rapid.SampledFrom(slices.Sorted(maps.Keys(partDefinitions))).Draw(t, "definition")
+			changed[file] = rapid.SampledFrom(partDefinitions[file]).Draw(t, "definition")
+		} else if rapid.IntRange(0, 3).Draw(t, "remove") == 0 && len(files) > 0 {
 			file = rapid.SampledFrom(slices.Sorted(maps.Keys(files))).Draw(t, "removed")
 			delete(changed, file)
 		} else {
@@ -206,6 +218,11 @@ func TestMatters(t *testing.T) {
 		{chain, "environments/prod/cache.yaml", "prod", false},
 		{chain, "schemas/database.schema.json", "prod", false},
 		{chain, "policies/database.yaml", "prod", false},
+		{chain, "rollouts/database.yaml", "prod", false},
+		{chain, "experiments/database.yaml", "prod", false},
+		{chain, "layers/database.yaml", "prod", false},
+		{chain, "segments/database.yaml", "prod", false},
+		{chain, "metrics/database.yaml", "prod", false},
 		{chain, "conf/database.yaml", "prod", false},
 		{chain, "README.md", "prod", false},
 		{moved, "conf/database.yaml", "prod", true},
@@ -225,11 +242,14 @@ func TestMatters(t *testing.T) {
 // reads is a store that tells which of its files were read.
 type reads struct {
 	*store
+	mu    sync.Mutex // above what it guards: files are read by several at once
 	texts []string
 }
 
 func (r *reads) Read(file compile.Hash, limit int64) ([]byte, error) {
 	data, err := r.store.Read(file, limit)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.texts = append(r.texts, string(data))
 	return data, err
 }
@@ -245,6 +265,8 @@ func TestLayersAtAPathReadNothingElse(t *testing.T) {
 		"config/d/f/a.yaml":         "x: [broken f",
 		"schemas/a.json":            "broken schema",
 		"policies/a.yaml":           "broken policy",
+		"rollouts/a.yaml":           "broken rollout",
+		"segments/deep/a.yaml":      "broken segment",
 		"environments/all/d/e.yaml": "a: {x: 2}\n",
 		"environments/prod/c.yaml":  "x: [broken c",
 		"environments/dev/d/e.yaml": "a: [broken dev",

@@ -54,14 +54,41 @@ type policyAnswer struct {
 
 // applyPolicies is stage 5 for one environment: its baseline's policies and the tree's own, each within a budget of its own.
 func (r *run) applyPolicies(own *policySet, env string) {
-	var base *value.Value
 	if b := r.baselines[env]; b != nil {
-		base = b.Values
-		before := &policyJudge{run: r, env: env, base: base, dropped: true}
+		before := r.policyJudge(env)
+		before.dropped = true
 		before.all(b.policies, func(p *policy) bool { return !own.holds(p) })
 	}
-	now := &policyJudge{run: r, env: env, base: base}
-	now.all(own, func(*policy) bool { return true })
+	r.policyJudge(env).all(own, func(*policy) bool { return true })
+}
+
+// policyJudge is a judge of the values of an environment.
+func (r *run) policyJudge(env string) *policyJudge {
+	j := &policyJudge{run: r, env: env, root: func() *value.Value { return r.values[env] }, old: r.configuredBefore(env)}
+	j.report = func(_ value.Path, p Problem) { r.found.add(p) }
+	j.exceeded = func(p *policy) {
+		r.found.add(Problem{
+			Stage: StagePolicies, Environments: []string{env}, Rule: "policyCost",
+			Message: fmt.Sprintf("the policies of one commit cost more than %d units together, at the policy %s", policiesCost, p.id),
+			Hint:    "let patterns select less, and expressions walk less",
+		}.at(p.at))
+	}
+	return j
+}
+
+// configuredBefore tells what the baseline has at a path; nil where that is nothing.
+func (r *run) configuredBefore(env string) func(value.Path) *value.Value {
+	base := r.baselines[env]
+	return func(path value.Path) *value.Value {
+		if base == nil {
+			return nil
+		}
+		v, ok := base.Values.At(path)
+		if !ok {
+			return nil
+		}
+		return v
+	}
 }
 
 // holds tells whether a set has a policy exactly as it is.
@@ -72,12 +99,16 @@ func (s *policySet) holds(p *policy) bool {
 // policyJudge judges one environment by one set of policies.
 type policyJudge struct {
 	*run
-	env     string
-	base    *value.Value
-	dropped bool // the policies are the baseline's, and the tree has them no longer
-	cost    uint64
-	over    bool
-	told    int // violations so far; the first are explained
+	env      string
+	root     func() *value.Value             // all values that are judged
+	old      func(value.Path) *value.Value   // what was there before; nil where that is nothing
+	dropped  bool                            // the policies are the baseline's, and the tree has them no longer
+	report   func(value.Path, Problem)       // takes what is found at a path
+	exceeded func(*policy)                   // is told when the budget is used up
+	repeats  func(*policy, policyInput) bool // tells of a warning that it is told already; nil: never
+	cost     uint64
+	over     bool
+	told     int // violations so far; the first are explained
 }
 
 const (
@@ -90,29 +121,31 @@ func (j *policyJudge) all(set *policySet, wanted func(*policy) bool) {
 		return
 	}
 	for _, p := range set.policies {
-		if j.over || !p.judges(j.env) || !wanted(p) {
-			continue
+		if wanted(p) {
+			j.each(p)
 		}
-		left := int(policiesCost-j.cost) * walkShare
-		looked := p.match.Each(j.values[j.env], left, func(path value.Path, v *value.Value, captures []string) bool {
-			j.one(p, path, v, captures)
-			return !j.over
-		})
-		j.spend(uint64(looked)/walkShare+1, p)
 	}
 }
 
-// spend takes from the budget, and reports when it is used up.
-func (j *policyJudge) spend(cost uint64, p *policy) {
-	if j.cost += cost; j.cost <= policiesCost || j.over {
+// each applies a policy to all that it selects.
+func (j *policyJudge) each(p *policy) {
+	if j.over || !p.judges(j.env) {
 		return
 	}
-	j.over = true
-	j.found.add(Problem{
-		Stage: StagePolicies, Environments: []string{j.env}, Rule: "policyCost",
-		Message: fmt.Sprintf("the policies of one commit cost more than %d units together, at the policy %s", policiesCost, p.id),
-		Hint:    "let patterns select less, and expressions walk less",
-	}.at(p.at))
+	left := int(policiesCost-j.cost) * walkShare
+	looked := p.match.Each(j.root(), left, func(path value.Path, v *value.Value, captures []string) bool {
+		j.one(p, path, v, captures)
+		return !j.over
+	})
+	j.spend(uint64(looked)/walkShare+1, p)
+}
+
+// spend takes from the budget, and tells when it is used up.
+func (j *policyJudge) spend(cost uint64, p *policy) {
+	if j.cost += cost; j.cost > policiesCost && !j.over {
+		j.over = true
+		j.exceeded(p)
+	}
 }
 
 // one applies a policy to one value.
@@ -122,21 +155,33 @@ func (j *policyJudge) one(p *policy, path value.Path, self *value.Value, capture
 		return
 	}
 	in := policyInput{
-		self: self, root: j.values[j.env], commit: j.against.Commit, env: j.env, path: path, captures: captures, rollback: j.against.Rollback[j.env],
+		self: self, old: j.old(path), root: value.Empty, commit: j.against.Commit, env: j.env, path: path, captures: captures,
+		rollback: j.against.Rollback[j.env],
 	}
-	if j.base != nil {
-		in.old, _ = j.base.At(path)
+	if p.rule.Mentions("root") {
+		in.root = j.root()
 	}
+	if !p.asks(in) {
+		return
+	}
+	answer := j.answer(p, in)
+	j.spend(answer.cost+evaluationCost, p)
+	if !answer.holds {
+		j.violation(p, in, answer)
+	}
+}
+
+// asks tells whether a policy has something to say of an input.
+func (p *policy) asks(in policyInput) bool {
 	switch {
 	case p.rule.Mentions("oldSelf") && in.old == nil: // nothing was there before
+		return false
 	case p.rule.Mentions("commit") && in.commit == nil: // no commit is judged, but files
-	case p.transition() && in.old != nil && value.Equal(in.old, self): // nothing changed
+		return false
+	case p.transition() && in.old != nil && value.Equal(in.old, in.self): // nothing changed
+		return false
 	default:
-		answer := j.answer(p, in)
-		j.spend(answer.cost+evaluationCost, p)
-		if !answer.holds {
-			j.violation(p, in, answer)
-		}
+		return true
 	}
 }
 
@@ -172,25 +217,33 @@ func evaluate(p *policy, in policyInput) (a policyAnswer) {
 }
 
 func (j *policyJudge) violation(p *policy, in policyInput, a policyAnswer) {
+	severity, waived := p.severity, p.waived && in.rollback
+	switch {
+	case waived:
+		severity = Warning
+	case a.failure != nil:
+		severity = Error
+	}
+	if severity == Warning && j.repeats != nil && j.repeats(p, in) {
+		return
+	}
 	problem := Problem{
-		Stage: StagePolicies, Severity: p.severity, Environments: []string{j.env}, Path: in.path.String(), Pointer: in.path.Pointer(),
+		Stage: StagePolicies, Severity: severity, Environments: []string{j.env}, Path: in.path.String(), Pointer: in.path.Pointer(),
 		Rule: "policy." + p.id, Message: p.message, Hint: "see the policy at " + p.at.Pos().String(),
 	}.at(in.self)
 	if j.dropped {
 		problem.Hint = "the policy stands in the version before (" + p.at.Pos().String() + "): what a commit takes away counts until the next"
 	}
 	if a.failure != nil {
-		problem.Severity = Error
 		problem.Message = fmt.Sprintf("the policy %s cannot be evaluated: %s", p.id, j.failure(p, in, a.failure))
 	} else if text := j.explanation(p, in); text != "" {
 		problem.Message = text
 	}
 	j.told++
-	if p.waived && in.rollback {
-		problem.Severity = Warning
+	if waived {
 		problem.Message = "waived on a rollback: " + problem.Message
 	}
-	j.found.add(problem)
+	j.report(in.path, problem)
 }
 
 // failure is why an evaluation failed, as people may read it: the words may repeat values, so they are shown only if the evaluation
@@ -226,7 +279,7 @@ func (j *policyJudge) explanation(p *policy, in policyInput) string {
 // seen is the input of a program with all redacted that people may not be shown.
 func (j *policyJudge) seen(p *expr.Program, in policyInput) policyInput {
 	if p.Mentions("root") {
-		in.root = j.shown(in.env)
+		in.root = j.redactorsOf(j.env).shown.Redact(j.root(), j.sensitive(j.env))
 	}
 	in.self = j.shownAt(in.path, in.self, in.env)
 	if in.old != nil {

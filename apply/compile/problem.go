@@ -18,12 +18,13 @@ const (
 	StageMerge      Stage = "merge"
 	StageSchemas    Stage = "schemas"
 	StagePolicies   Stage = "policies"
+	StageOverrides  Stage = "overrides"
 	StageCommit     Stage = "commit"
 	StageValidators Stage = "validators"
 )
 
 var stageOrder = map[Stage]int{
-	StageTree: 1, StageDecode: 2, StageMerge: 3, StageSchemas: 4, StagePolicies: 5, StageCommit: 7, StageValidators: 8,
+	StageTree: 1, StageDecode: 2, StageMerge: 3, StageSchemas: 4, StagePolicies: 5, StageOverrides: 6, StageCommit: 7, StageValidators: 8,
 }
 
 // Severity tells whether a problem rejects the commit.

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/experiment"
 )
 
 var (
@@ -69,16 +70,41 @@ func told(t interface{ Fatal(...any) }, r *compile.Result) string {
 	for _, env := range slices.Sorted(maps.Keys(r.Snapshots)) {
 		s := r.Snapshots[env]
 		fmt.Fprintf(&b, "%s %s omitted %d\n%s\n%s\n", env, s.Sum(), r.OmittedOf(env), s.Delivered.AppendJSON(nil), s.Values.AppendJSON(nil))
+		fmt.Fprintf(&b, "defined %t\n%s%s%s", s.Definitions != nil, armsTold(s.Overrides), armsTold(s.DeliveredOverrides), armsTold(s.ShownOverrides()))
+	}
+	for _, e := range r.Effects {
+		fmt.Fprintf(&b, "%v %s %s %d %d %d\n", e.Environments, e, e.Place, e.Moved, e.Gained, e.Lost)
+	}
+	return b.String()
+}
+
+// armsTold is what all arms set, as text.
+func armsTold(s *experiment.Set) string {
+	if s == nil {
+		return "nothing\n"
+	}
+	var b strings.Builder
+	for a := range s.Arms() {
+		for _, setting := range a.Settings {
+			fmt.Fprintf(&b, "%s %s %s: %s = %s\n", a.Kind, a.Key, a.Name, setting.Path, setting.Value)
+		}
 	}
 	return b.String()
 }
 
 // Whatever was compiled before, the result is that of a Compiler which has compiled nothing; and what did not change is the same.
 func TestIncrementalIsFresh(t *testing.T) {
+	start := map[string]string{"config/a.yaml": "x: 1\n", "environments/prod/a.yaml": "v: 1\n", "environments/staging/a.yaml": "v: 2\n"}
+	incrementalIsFresh(t, start, edit, func(*compile.Result) {})
+}
+
+func incrementalIsFresh(
+	t *testing.T, start map[string]string, edit func(*rapid.T, map[string]string) map[string]string, see func(*compile.Result),
+) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newStore()
 		old := compile.New(key)
-		files := map[string]string{"config/a.yaml": "x: 1\n", "environments/prod/a.yaml": "v: 1\n", "environments/staging/a.yaml": "v: 2\n"}
+		files := start
 		baselines := compile.Baselines{}
 		var before *compile.Result
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
@@ -86,12 +112,13 @@ func TestIncrementalIsFresh(t *testing.T) {
 				files = edit(t, files)
 			}
 			tree := s.put(files)
-			result, err := old.Compile(t.Context(), s, tree, compile.Against{Baselines: baselines})
+			against := compile.Against{Baselines: baselines, Rollback: map[string]bool{"prod": rapid.IntRange(0, 5).Draw(t, "rollback") == 0}}
+			result, err := old.Compile(t.Context(), s, tree, against)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for range 2 {
-				fresh, err := compile.New(key).Compile(t.Context(), s, tree, compile.Against{Baselines: baselines})
+				fresh, err := compile.New(key).Compile(t.Context(), s, tree, against)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -100,6 +127,7 @@ func TestIncrementalIsFresh(t *testing.T) {
 				}
 			}
 			explained(t, result)
+			see(result)
 			if before != nil && rapid.Bool().Draw(t, "advance") {
 				for env, snapshot := range result.Snapshots {
 					baselines[env] = snapshot

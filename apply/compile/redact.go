@@ -41,19 +41,13 @@ func canonical(patterns []value.Pattern) []value.Pattern {
 	return slices.CompactFunc(patterns, func(a, b value.Pattern) bool { return a.String() == b.String() })
 }
 
-// shown are the values of an environment as people may see them.
-func (r *run) shown(env string) *value.Value {
-	return r.redactorsOf(env).shown.Redact(r.values[env], r.sensitive(env))
-}
-
 // shownAt is what stands at a path, in the tree or in the baseline, as people may see it.
 func (r *run) shownAt(path value.Path, v *value.Value, env string) *value.Value {
 	return r.redactorsOf(env).shown.RedactAt(path, v, r.sensitive(env))
 }
 
 // hidden tells whether people may not be shown all of what stands at a path, or nearest above it.
-func (r *run) hidden(path value.Path, env string) bool {
-	at := reach(r.values[env], path)
+func (r *run) hidden(path value.Path, at *value.Value, env string) bool {
 	return r.shownAt(path, at, env) != at
 }
 
@@ -77,6 +71,13 @@ func (r *run) hideLines(problems []Problem) {
 	for _, name := range slices.Sorted(maps.Keys(r.layout.overlays)) {
 		r.layout.overlays[name].each(look)
 	}
+	for _, folder := range r.layout.defined {
+		folder.each(func(f file) {
+			if lines, doc := wanted[f.path], r.parsed[f.path]; lines != nil && doc != nil && doc.value != nil {
+				r.hiddenSettings(lines, doc.value, nil)
+			}
+		})
+	}
 	for i, p := range problems {
 		problems[i].Hidden = wanted[p.File][p.Line]
 	}
@@ -96,5 +97,30 @@ func (r *run) hiddenLines(lines map[int]bool, v *value.Value, path value.Path) {
 			key = strconv.Itoa(i)
 		}
 		r.hiddenLines(lines, e.Value, append(path, key))
+	}
+}
+
+// hiddenSettings finds such lines of a definition, also of one that is wrong: what it sets counts by the paths that are set, and all
+// else by how it looks.
+func (r *run) hiddenSettings(lines map[int]bool, v *value.Value, path value.Path) {
+	if v.Len() == 0 {
+		r.hiddenLines(lines, v, path)
+		return
+	}
+	for _, e := range v.Entries() {
+		if v.Kind() == value.Map {
+			path = value.Path{e.Key}
+		}
+		if e.Key != "set" || e.Value.Kind() != value.Map {
+			r.hiddenSettings(lines, e.Value, path)
+			continue
+		}
+		for _, setting := range e.Value.Entries() {
+			at, err := value.ParsePath(setting.Key)
+			if err != nil {
+				at = value.Path{setting.Key}
+			}
+			r.hiddenLines(lines, setting.Value, at)
+		}
 	}
 }

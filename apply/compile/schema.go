@@ -298,10 +298,12 @@ type schemaMemoKey struct {
 
 // applySchemas is stage 4 for one environment: every schema judges the values it is bound to.
 func (r *run) applySchemas(set *schemaSet, env string) {
-	j := &schemaJudge{run: r, env: env}
+	j := &schemaJudge{run: r}
 	for _, b := range set.bound {
 		looked := b.match.Each(r.values[env], maxSchemaTotal*walkShare, func(path value.Path, v *value.Value, _ []string) bool {
-			j.one(b, path, v)
+			for _, f := range j.ask(b, v) {
+				r.found.add(r.schemaFinding(f, path, v, env))
+			}
 			return j.steps <= maxSchemaTotal
 		})
 		if j.steps += looked / walkShare; j.steps > maxSchemaTotal {
@@ -317,11 +319,11 @@ func (r *run) applySchemas(set *schemaSet, env string) {
 // schemaJudge judges one environment.
 type schemaJudge struct {
 	*run
-	env   string
 	steps int
 }
 
-func (j *schemaJudge) one(b *boundSchema, path value.Path, v *value.Value) {
+// ask tells what a schema holds against a value.
+func (j *schemaJudge) ask(b *boundSchema, v *value.Value) []schemaFinding {
 	key := schemaMemoKey{v.Sum(), b.key}
 	answer, known := j.findings.get(key)
 	if !known {
@@ -329,10 +331,8 @@ func (j *schemaJudge) one(b *boundSchema, path value.Path, v *value.Value) {
 		answer.steps = b.cost.steps
 		j.findings.put(key, answer)
 	}
-	for _, f := range answer.found {
-		j.found.add(j.schemaFinding(f, path, v, j.env))
-	}
 	j.steps += answer.steps
+	return answer.found
 }
 
 // schemaAnswer is what a schema holds against a value, and what it took to find out. The steps count again each time the answer is
@@ -342,13 +342,14 @@ type schemaAnswer struct {
 	steps int
 }
 
-// schemaFinding puts a finding where its value was written: the same content may come from another file in each environment.
+// schemaFinding puts a finding about a value at a mount where it was written: the same content may come from another file in each
+// environment.
 func (r *run) schemaFinding(f schemaFinding, mount value.Path, v *value.Value, env string) Problem {
 	path := append(slices.Clone(mount), f.path...)
 	p := Problem{
 		Stage: StageSchemas, Environments: []string{env}, Path: r.values[env].PathString(path), Pointer: path.Pointer(),
 		Rule: f.keyword, Hint: f.hint,
-		Message: f.text(func(f schemaFinding) bool { return r.hidden(slices.Concat(mount, f.path), env) }),
+		Message: f.text(func(f schemaFinding) bool { return r.hidden(slices.Concat(mount, f.path), reach(v, f.path), env) }),
 	}
 	return p.at(reach(v, f.path))
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/value"
 )
 
@@ -22,9 +23,11 @@ func plainSecrets(doc *value.Value) []plainSecret {
 	if doc == nil {
 		return nil
 	}
-	sops := encrypted(doc)
-	var found []plainSecret
-	var path value.Path
+	return secretsBelow(nil, "", doc, encrypted(doc))
+}
+
+// secretsBelow looks through what stands at a path below a key.
+func secretsBelow(path value.Path, key string, v *value.Value, sops bool) (found []plainSecret) {
 	var walk func(key string, v *value.Value)
 	walk = func(key string, v *value.Value) {
 		if v.Kind() == value.String && (!sops || !strings.HasPrefix(v.Str(), "ENC[")) {
@@ -47,7 +50,37 @@ func plainSecrets(doc *value.Value) []plainSecret {
 			path = path[:len(path)-1]
 		}
 	}
-	walk("", doc)
+	walk(key, v)
+	return found
+}
+
+// settingSecret is a secret in plain text that an arm sets.
+type settingSecret struct {
+	plainSecret
+	environments []string // of the rollout or the experiment
+}
+
+// settingSecrets looks through what rollouts and experiments set, whether they are in effect or not. Their paths are those of the
+// configuration.
+func settingSecrets(d *experiment.Definitions) (found []settingSecret) {
+	add := func(environments []string, settings []experiment.Setting) {
+		for _, s := range settings {
+			for _, secret := range secretsBelow(slices.Clone(s.Path), s.Path[len(s.Path)-1], s.Value, false) {
+				found = append(found, settingSecret{secret, environments})
+			}
+		}
+	}
+	for _, x := range d.Rollouts() {
+		add(x.Environments, x.Set)
+		for _, rule := range x.Rules {
+			add(x.Environments, rule.Set)
+		}
+	}
+	for _, x := range d.Experiments() {
+		for _, variant := range x.Variants {
+			add(x.Environments, variant.Set)
+		}
+	}
 	return found
 }
 
@@ -71,7 +104,7 @@ func (r *run) applySecrets() {
 		return func(f file) {
 			if doc := r.parsed[f.path]; doc != nil {
 				for _, s := range doc.secrets {
-					r.plainSecret(f, s, envs)
+					r.plainSecret(append(slices.Clone(f.mount), s.path...), s, envs)
 				}
 			}
 		}
@@ -80,10 +113,12 @@ func (r *run) applySecrets() {
 	for _, name := range slices.Sorted(maps.Keys(r.layout.overlays)) {
 		r.layout.overlays[name].each(report(r.own.above(name)))
 	}
+	for _, s := range r.defined.secrets {
+		r.plainSecret(s.path, s.plainSecret, r.servedOf(s.environments))
+	}
 }
 
-func (r *run) plainSecret(f file, s plainSecret, envs []string) {
-	path := append(slices.Clone(f.mount), s.path...)
+func (r *run) plainSecret(path value.Path, s plainSecret, envs []string) {
 	envs = slices.DeleteFunc(slices.Clone(envs), func(env string) bool {
 		if r.against.settled(env) {
 			return true
@@ -112,7 +147,7 @@ func (r *run) plainSecret(f file, s plainSecret, envs []string) {
 // encryptedMarks are the patterns of what SOPS encrypted: nobody is shown it without the right.
 func (r *run) encryptedMarks() []value.Pattern {
 	var marks []value.Pattern
-	r.eachFolder(func(folder *folder) {
+	r.eachLayer(func(folder *folder) {
 		folder.each(func(f file) {
 			if doc := r.parsed[f.path]; doc != nil && doc.value != nil && encrypted(doc.value) {
 				marks = append(marks, subtreePattern(f.mount))

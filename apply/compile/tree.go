@@ -34,6 +34,7 @@ type folderKey struct {
 	globs string // of the files in it that are not read
 	mount string // where its files stand: the same folder may become another part
 	only  string // the path on the way to which the files are that were read; "" is all of them
+	flat  bool   // no folder may lie in it
 }
 
 // each goes through the files of a folder and of those below it.
@@ -61,6 +62,7 @@ type layout struct {
 	overlays map[string]*folder // by name of the folder of environments
 	schemas  *folder
 	policies *folder
+	defined  [definedKinds]*folder // rollouts and experiments, and what they lean on
 	problems []Problem
 }
 
@@ -82,16 +84,11 @@ func (c *Compiler) layout(source Source, root []Entry, m *Manifest, only *part) 
 	}
 	dirs := m.Directories
 	var err error
-	if r.layout.config, err = r.top(root, dirs.Config); err != nil {
+	if r.layout.config, err = r.top(root, dirs.Config, false); err != nil {
 		return nil, err
 	}
-	if only == nil {
-		if r.layout.schemas, err = r.top(root, dirs.Schemas); err != nil {
-			return nil, err
-		}
-		if r.layout.policies, err = r.top(root, dirs.Policies); err != nil {
-			return nil, err
-		}
+	if err := r.others(root); err != nil {
+		return nil, err
 	}
 	e, err := r.find(root, dirs.Environments)
 	if err != nil || e == nil {
@@ -100,13 +97,36 @@ func (c *Compiler) layout(source Source, root []Entry, m *Manifest, only *part) 
 	return r.layout, r.overlays(dirs.Environments, e.Hash)
 }
 
+// others reads the parts that hold no values; where only a part of the values is wanted there are none.
+func (r *reader) others(root []Entry) (err error) {
+	dirs := r.manifest.Directories
+	for i := range r.layout.defined {
+		r.layout.defined[i] = &folder{}
+	}
+	if r.part != nil {
+		return nil
+	}
+	if r.layout.schemas, err = r.top(root, dirs.Schemas, false); err != nil {
+		return err
+	}
+	if r.layout.policies, err = r.top(root, dirs.Policies, false); err != nil {
+		return err
+	}
+	for i, dir := range dirs.defined() {
+		if r.layout.defined[i], err = r.top(root, dir, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // top reads the folder of a part of the config repo; an empty one stands for one that is not there.
-func (r *reader) top(root []Entry, dir string) (*folder, error) {
+func (r *reader) top(root []Entry, dir string, flat bool) (*folder, error) {
 	e, err := r.find(root, dir)
 	if err != nil || e == nil {
 		return &folder{}, err
 	}
-	return r.folder(dir, nil, e.Hash)
+	return r.folder(dir, nil, e.Hash, flat)
 }
 
 // find looks for a folder by its path. One that the manifest names and that is not there is a problem: a mistyped name would
@@ -162,7 +182,7 @@ func (r *reader) overlays(dir string, tree Hash) error {
 		if l.overlays[e.Name] = new(folder); !r.part.of(e.Name, r.manifest) {
 			continue
 		}
-		if l.overlays[e.Name], err = r.folder(path, nil, e.Hash); err != nil {
+		if l.overlays[e.Name], err = r.folder(path, nil, e.Hash, false); err != nil {
 			return err
 		}
 	}
@@ -209,8 +229,8 @@ func collision(path, name string, folded map[string]string) (Problem, bool) {
 }
 
 // folder reads a directory, or takes it from an earlier commit.
-func (r *reader) folder(path string, mount value.Path, hash Hash) (*folder, error) {
-	key := folderKey{path, hash, r.globs, mount.String(), r.part.within(mount)}
+func (r *reader) folder(path string, mount value.Path, hash Hash, flat bool) (*folder, error) {
+	key := folderKey{path, hash, r.globs, mount.String(), r.part.within(mount), flat}
 	if f, ok := r.folders.get(key); ok {
 		r.keep(f)
 		return f, nil
@@ -235,8 +255,12 @@ func (r *reader) folder(path string, mount value.Path, hash Hash) (*folder, erro
 			f.problems = append(f.problems, p)
 			continue
 		}
+		if e.Kind == Folder && flat {
+			f.problems = append(f.problems, strayFolder(full))
+			continue
+		}
 		if e.Kind == Folder {
-			below, err := r.folder(full, append(mount[:len(mount):len(mount)], e.Name), e.Hash)
+			below, err := r.folder(full, append(mount[:len(mount):len(mount)], e.Name), e.Hash, false)
 			if err != nil {
 				return nil, err
 			}
@@ -247,6 +271,13 @@ func (r *reader) folder(path string, mount value.Path, hash Hash) (*folder, erro
 	}
 	r.folders.put(key, f)
 	return f, nil
+}
+
+func strayFolder(path string) Problem {
+	return Problem{
+		Stage: StageTree, File: path, Rule: "strayFolder", Message: "a folder lies where only files may",
+		Hint: "move its files up: here a file is known by its name alone",
+	}
 }
 
 // keep takes a folder and those below it over into the present generation.

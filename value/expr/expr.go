@@ -87,6 +87,7 @@ func (e *SyntaxError) Error() string {
 type Program struct {
 	program cel.Program
 	names   map[string]bool
+	reads   map[string][]value.Path
 }
 
 // Compile compiles an expression, whose result must be of the kind. Its error is a *SyntaxError.
@@ -112,7 +113,7 @@ func (e *Env) Compile(text string, kind Kind) (*Program, error) {
 	if err != nil {
 		return nil, &SyntaxError{1, 1, clip(err.Error())}
 	}
-	return &Program{program, names}, nil
+	return &Program{program, names, reads(checked)}, nil
 }
 
 func outputType(k Kind) *cel.Type {
