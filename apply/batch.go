@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/gitsync"
 	"github.com/trunkline/trunkline/value"
 )
@@ -213,7 +214,19 @@ func (b *batch) decide(c gitsync.Commit, tree, parent gitsync.Hash, env string, 
 		d.Checksum, new = s.Sum().String(), s.Values
 	}
 	d.Changes, d.ChangesOmitted = b.changes(old, new)
+	d.Effects = effectsIn(result, env)
 	return d
+}
+
+// effectsIn are the effects of a commit in an environment.
+func effectsIn(result *compile.Result, env string) []experiment.Effect {
+	var effects []experiment.Effect
+	for _, e := range result.Effects {
+		if slices.Contains(e.Environments, env) {
+			effects = append(effects, e.Effect)
+		}
+	}
+	return effects[:min(len(effects), maxEffects)]
 }
 
 func (b *batch) changes(old, new *value.Value) (changes []Change, omitted int) {

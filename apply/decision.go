@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/gitsync"
 )
 
@@ -52,7 +53,9 @@ type Decision struct {
 	Changes  []Change
 	// ChangesOmitted counts changes beyond those listed.
 	ChangesOmitted int
-	Checksum       string // of what is delivered; empty when nothing is
+	// Effects are what it does to those who are in a rollout or an experiment, and whom it adds.
+	Effects  []experiment.Effect
+	Checksum string // of what is delivered; empty when nothing is
 	// RollbackOf is the earlier version whose content this commit restores; zero when it does not.
 	RollbackOf gitsync.Hash
 	// Lineage tells what the commit takes back, or says that it does; nil when nothing.
@@ -92,11 +95,14 @@ type Events struct {
 	Acceptance *Acceptance
 	Pin        *Pin
 	Unpin      *Unpin
+	Stop       *Stop
 	Decisions  []Decision
+	Resumes    []Resume // after the decisions that end stops
 }
 
 func (e Events) empty() bool {
-	return e.Rewrite == nil && e.Acceptance == nil && e.Pin == nil && e.Unpin == nil && len(e.Decisions) == 0
+	return e.Rewrite == nil && e.Acceptance == nil && e.Pin == nil && e.Unpin == nil &&
+		e.Stop == nil && len(e.Resumes) == 0 && len(e.Decisions) == 0
 }
 
 // Log takes what was decided. Record returns when all of it is on disk. When ctx ends before that it returns an error, and goes
@@ -111,9 +117,11 @@ type Remembered struct {
 	Commit, Parent, Tree gitsync.Hash
 	Environment          string
 	Accepted             bool
-	Pin                  *Pin // nothing else is told then but
-	Unpinned             bool // that it was taken off
-	Due                  int  // as of [Decision]; 0 when unknown
+	Pin                  *Pin  // nothing else is told then but
+	Unpinned             bool  // that it was taken off
+	Stop                 *Stop // nothing else is told then but
+	Resumed              bool  // that it was ended
+	Due                  int   // as of [Decision]; 0 when unknown
 	Verdict              Verdict
 	Retired              bool
 	Baseline             gitsync.Hash

@@ -10,6 +10,9 @@ const (
 	// maxChanges is how many changed paths a decision lists.
 	maxChanges = 1000
 
+	// maxEffects is how many effects a decision lists.
+	maxEffects = 100
+
 	// MaxTraced is how many changed values of a version are remembered, to recognise that a later one takes some of them back.
 	MaxTraced = 50
 
@@ -25,6 +28,9 @@ const (
 	// Whoever could not tell a verdict yet is asked again after a second, and then ever more seldom.
 	askFirst = time.Second
 	askMost  = 5 * time.Minute
+
+	// MaxStops is how many stops there are, of all environments together.
+	MaxStops = 200
 
 	// expireEvery is how often pins are looked through for those whose time is over.
 	expireEvery = time.Second

@@ -19,6 +19,16 @@ type Version struct {
 	RollbackOf gitsync.Hash
 	Lineage    *Lineage  // as of the decision that made it live; nil after a start
 	Since      time.Time // when it went live
+	Stops      []Stop    // what an operator keeps out of effect, in order
+	Held       time.Time // where it is pinned: the time at which its schedules and ramps stand still
+}
+
+// Clock is the time that the version's schedules and ramps go by.
+func (v *Version) Clock(now time.Time) time.Time {
+	if !v.Held.IsZero() {
+		return v.Held
+	}
+	return now
 }
 
 // Cause tells why a version went live.
@@ -32,6 +42,8 @@ const (
 	CauseStart    Cause = "start"
 	CausePin      Cause = "pin"
 	CauseUnpin    Cause = "unpin"
+	CauseStop     Cause = "stop"   // an operator took a rollout or an experiment out of effect
+	CauseResume   Cause = "resume" // it is in effect again
 )
 
 // Live is what every environment serves. Reading takes no lock and allocates nothing. [NewLive] makes one.

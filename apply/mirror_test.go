@@ -190,6 +190,7 @@ type memoryLog struct {
 	rewrites    []apply.Rewrite
 	acceptances []apply.Acceptance
 	unpins      []apply.Unpin
+	resumes     []apply.Resume
 	remembered  []apply.Remembered
 	given       map[string]bool
 	room        int // how many more records it takes before the process is killed; negative for any number
@@ -244,6 +245,12 @@ func (l *memoryLog) Record(ctx context.Context, e apply.Events) error {
 		l.unpins = append(l.unpins, *u)
 		l.remembered = append(l.remembered, apply.Remembered{Pin: &u.Pin, Unpinned: true})
 	}
+	if s := e.Stop; s != nil {
+		if !l.take() {
+			return errKilled
+		}
+		l.remembered = append(l.remembered, apply.Remembered{Stop: s})
+	}
 	if rewrite := e.Rewrite; rewrite != nil {
 		if !l.take() {
 			return errKilled
@@ -268,6 +275,13 @@ func (l *memoryLog) Record(ctx context.Context, e apply.Events) error {
 			Commit: d.Commit.Hash, Parent: d.Parent, Tree: d.Tree, Environment: d.Environment, Due: d.Due,
 			Verdict: d.Verdict, Retired: d.Retired, Baseline: d.Baseline, At: d.At, Changes: d.Changes,
 		})
+	}
+	for _, r := range e.Resumes {
+		if !l.take() {
+			return errKilled
+		}
+		l.resumes = append(l.resumes, r)
+		l.remembered = append(l.remembered, apply.Remembered{Stop: &r.Stop, Resumed: true})
 	}
 	return nil
 }

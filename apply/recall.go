@@ -17,6 +17,7 @@ func recall(log []Remembered) *memory {
 	for _, one := range log {
 		switch {
 		case one.Pin != nil: // see pinsOf
+		case one.Stop != nil: // see stopsRemembered
 		case one.Accepted && !one.Parent.IsZero():
 			r.memory.allowed = move{one.Parent, one.Commit}
 		case one.Accepted:

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/gitsync"
 	"github.com/trunkline/trunkline/value"
 )
@@ -65,6 +66,8 @@ type Observer struct {
 	Took func(time.Duration)
 	// Swapped is called when an environment serves another version.
 	Swapped func(env string, v *Version)
+	// Undecided is called when a condition cannot be evaluated for somebody, from any goroutine.
+	Undecided func(env string, kind experiment.Kind)
 }
 
 // Reconciler judges commits and puts versions live. Its methods may be called from any goroutine; one is at work at a time.
@@ -81,8 +84,10 @@ type Reconciler struct {
 	problems   map[string][]compile.Problem // of the commit judged last, by the environment it is rejected in
 	waits      map[string]string            // by environment, what is pending waits for
 	pins       map[string]*pinned           // by environment
-	refused    *Refusal                     // nil while the branch is followed
-	incomplete bool                         // the start could not serve all that is remembered
+	stops      map[stopKey]Stop
+	overlays   map[string]overlay // by environment
+	refused    *Refusal           // nil while the branch is followed
+	incomplete bool               // the start could not serve all that is remembered
 }
 
 // position is where judging stands after a commit.
@@ -102,7 +107,7 @@ func New(o Options) *Reconciler {
 	}
 	r := &Reconciler{
 		o: o, source: Source(o.Mirror), compiler: compile.New(o.Key), memory: recall(o.Remembered), asks: make(chan struct{}, 1),
-		tip: position{valid: map[string]*Version{}}, pins: pinsOf(o.Remembered),
+		tip: position{valid: map[string]*Version{}}, pins: pinsOf(o.Remembered), stops: stopsRemembered(o.Remembered), overlays: map[string]overlay{},
 	}
 	r.status.Store(&Status{})
 	return r
@@ -172,8 +177,12 @@ func (r *Reconciler) Take(ctx context.Context, u gitsync.Update) error {
 	if err != nil {
 		return err
 	}
-	if err := r.record(ctx, Events{Rewrite: b.record, Decisions: b.decisions}); err != nil {
+	ended := r.outdated(b.position)
+	if err := r.record(ctx, Events{Rewrite: b.record, Decisions: b.decisions, Resumes: ended}); err != nil {
 		return err
+	}
+	for _, e := range ended {
+		delete(r.stops, e.Stop.key())
 	}
 	b.memory.settle()
 	if b.rewrite != nil {
@@ -254,18 +263,18 @@ func (r *Reconciler) settle(p position, cause Cause) {
 	put, now := map[string]*Version{}, r.o.Now()
 	live := r.served(p)
 	for env, v := range live {
-		if was := r.o.Live.Get(env); was != nil && was.Commit.Hash == v.Commit.Hash {
+		was, held, stops := r.o.Live.Get(env), r.pinnedSince(env), r.stopping(env, v)
+		same := was != nil && was.Commit.Hash == v.Commit.Hash
+		if same && was.Held.Equal(held) && slices.Equal(was.Stops, stops) {
 			live[env] = was
 			continue
 		}
 		next := *v
-		next.Since, next.Cause = now, cause
-		switch {
-		case r.pins[env] != nil:
-			next.Cause = CausePin
-		case cause == CauseCommit && (!v.RollbackOf.IsZero() || v.Lineage.takesBack()):
-			next.Cause = CauseRollback
+		next.Held, next.Since, next.Cause = held, now, r.causeIn(env, v, same, cause)
+		if same {
+			next.Since = was.Since
 		}
+		r.decide(&next, env, stops)
 		live[env], put[env] = &next, &next
 	}
 	for env, v := range live {
@@ -289,6 +298,19 @@ func (r *Reconciler) settle(p position, cause Cause) {
 		}
 		r.o.Slog.Info("live", "component", "apply", "env", env, "commit", v.Commit.Hash.Short(), "author", v.Commit.Author.Name, "cause", string(v.Cause))
 	}
+}
+
+// causeIn tells why a version goes live in an environment, where the same commit may be live already.
+func (r *Reconciler) causeIn(env string, v *Version, same bool, cause Cause) Cause {
+	switch {
+	case same && (cause == CauseStop || cause == CauseResume):
+		return cause
+	case r.pins[env] != nil:
+		return CausePin
+	case cause == CauseCommit && (!v.RollbackOf.IsZero() || v.Lineage.takesBack()):
+		return CauseRollback
+	}
+	return cause
 }
 
 // announce tells metrics and the program's log what was decided.

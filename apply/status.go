@@ -29,6 +29,7 @@ type EnvironmentStatus struct {
 	Pin     *Pin     // nil unless it is pinned
 	// Newest is the newest valid version, which a pin may keep out.
 	Newest *Version
+	Stops  []Stop // in order; those of a pinned environment may be of what the pin keeps out
 }
 
 // Waiting tells of the oldest commit that is pending. What follows it waits for its verdict.
@@ -68,7 +69,7 @@ func (r *Reconciler) updateStatus(p position) {
 		if !names[env] {
 			continue
 		}
-		e := EnvironmentStatus{Name: env, Live: live[env], Newest: p.valid[env]}
+		e := EnvironmentStatus{Name: env, Live: live[env], Newest: p.valid[env], Stops: r.stopsIn(env)}
 		if pin := r.pins[env]; pin != nil {
 			e.Pin = &pin.Pin
 		}

@@ -73,6 +73,7 @@ func (r *Record) shorten(keep int) {
 		short := *c
 		short.Problems = c.Problems[:min(len(c.Problems), keep)]
 		short.Changes = c.Changes[:min(len(c.Changes), keep)]
+		short.Effects = c.Effects[:min(len(c.Effects), keep)]
 		short.CoAuthors = c.CoAuthors[:min(len(c.CoAuthors), keep)]
 		short.Merged = c.Merged[:min(len(c.Merged), keep)]
 		short.Parents = c.Parents[:min(len(c.Parents), max(keep, 1))]

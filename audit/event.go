@@ -13,7 +13,7 @@ import (
 
 // Event is something that an operator did, or that somebody was refused or shown: what goes on record beside verdicts.
 type Event struct {
-	// Kind names what happened: stop, resume, credential, refusal, reveal and the like. A letter and up to 31 letters and digits
+	// Kind names what happened: credential, refusal, reveal and the like. A letter and up to 31 letters and digits
 	// more; not one of the kinds that Record or this package itself writes.
 	Kind Kind
 	// At is when it happened; now when it is zero. An event that is noted twice with the same time and contents is stored once.
@@ -44,7 +44,7 @@ var ErrEvent = errors.New("not an event")
 // Note puts an event on record. Like [Log.Record] it returns when the event is on disk; when ctx ends before, Run goes on to store it.
 // Texts that are too long are cut, and of more than 32 details the first by name are kept; the record then says that it is truncated.
 func (l *Log) Note(ctx context.Context, e Event) error {
-	if e.Kind == KindPin || e.Kind == KindUnpin {
+	if slices.Contains(lasting, e.Kind) {
 		return fmt.Errorf("%w: a %s is recorded by whoever serves it", ErrEvent, e.Kind)
 	}
 	r, err := eventRecord(e)

@@ -17,7 +17,7 @@ func TestEventsAreNoted(t *testing.T) {
 	b := openBus(t, t.TempDir())
 	log, _ := b.running()
 	stop := audit.Event{
-		Kind: "stop", At: epoch, By: "ops", Environment: "prod", Commit: hash(1), Reason: "fire", Details: map[string]string{"expires": "1h"},
+		Kind: "storm", At: epoch, By: "ops", Environment: "prod", Commit: hash(1), Reason: "fire", Details: map[string]string{"expires": "1h"},
 	}
 	note(t, log, stop)
 	note(t, log, stop) // the same again
@@ -31,7 +31,7 @@ func TestEventsAreNoted(t *testing.T) {
 	}
 	one := hash(1)
 	want := &audit.EventRecord{By: "ops", Environment: "prod", Commit: &one, Reason: "fire", Details: map[string]string{"expires": "1h"}}
-	if diff := cmp.Diff(want, records[0].Event); diff != "" || records[0].Kind != "stop" || !records[0].At.Equal(epoch) || records[0].Truncated {
+	if diff := cmp.Diff(want, records[0].Event); diff != "" || records[0].Kind != "storm" || !records[0].At.Equal(epoch) || records[0].Truncated {
 		t.Errorf("%+v (-want +got):\n%s", records[0], diff)
 	}
 	if records[2].At.Before(before) || time.Now().Before(records[2].At) {

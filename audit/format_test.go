@@ -105,7 +105,7 @@ func TestTablesAreHarmless(t *testing.T) {
 	evil.Commit.CoAuthors = []gitsync.Person{{Name: "-1"}}
 	evil.Signer = &gitsync.Signer{Principal: "\t=1", Fingerprint: "  =1"}
 	record(t, log, []apply.Decision{evil}, nil)
-	note(t, log, audit.Event{Kind: "stop", At: epoch, By: "＝1", Reason: "-2+3", Details: map[string]string{"=": "="}})
+	note(t, log, audit.Event{Kind: "storm", At: epoch, By: "＝1", Reason: "-2+3", Details: map[string]string{"=": "="}})
 
 	table := func(entries ...audit.Entry) string {
 		var out strings.Builder

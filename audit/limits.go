@@ -23,6 +23,7 @@ const (
 	maxText       = 4096     // of a commit's message in a record, in bytes
 	maxCarried    = 1000     // acceptances that a checkpoint keeps: as many as are remembered
 	maxKeptReason = 512      // of the reason of a pin that a checkpoint keeps, in bytes
+	maxKeptStop   = 128      // of who stopped something, and of the reason, in bytes
 
 	// Of an event, in bytes but for the number of details.
 	maxKindBytes    = 32

@@ -117,8 +117,22 @@ func (l *Log) Record(ctx context.Context, e apply.Events) error {
 		}
 		records = append(records, r)
 	}
+	if e.Stop != nil {
+		r, err := stopRecord(e.Stop)
+		if err != nil {
+			return err
+		}
+		records = append(records, r)
+	}
 	for _, d := range e.Decisions {
 		records = append(records, commitRecord(d))
+	}
+	for _, one := range e.Resumes {
+		r, err := resumeRecord(&one)
+		if err != nil {
+			return err
+		}
+		records = append(records, r)
 	}
 	return l.add(ctx, records)
 }

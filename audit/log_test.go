@@ -338,6 +338,11 @@ func TestALogThatIsLongerThanAStartReads(t *testing.T) {
 	accept(t, log, 7)
 	prod := pin(t, log, "prod", 9)
 	unpin(t, log, pin(t, log, "staging", 9))
+	ranking, button := halt(t, log, "ranking"), halt(t, log, "button")
+	ended := apply.Resume{Stop: *button, By: "grace", Reason: "mended", At: epoch.Add(time.Minute)}
+	if err := log.Record(t.Context(), apply.Events{Resumes: []apply.Resume{ended}}); err != nil {
+		t.Fatal(err)
+	}
 	for n := byte(1); n <= 20; n++ {
 		record(t, log, twice(n), nil)
 	}
@@ -352,8 +357,17 @@ func TestALogThatIsLongerThanAStartReads(t *testing.T) {
 	off := staging
 	off.Reason, off.At = "out", epoch.Add(time.Minute)
 	remembered := log.Remembered()
-	want := []apply.Remembered{{Commit: hash(7), Accepted: true}, {Pin: prod}, {Pin: &staging}, {Pin: &off, Unpinned: true}}
-	if diff := cmp.Diff(want, remembered[:4]); diff != "" || len(remembered) != 12 || remembered[4].Commit != hash(17) {
+	button.By, button.Reason, button.At = "grace", "mended", ended.At
+	want := []apply.Remembered{
+		{Commit: hash(7), Accepted: true},
+		{Pin: prod},
+		{Pin: &staging},
+		{Pin: &off, Unpinned: true},
+		{Stop: ranking},
+		{Stop: halt(t, nil, "button")},
+		{Stop: button, Resumed: true},
+	}
+	if diff := cmp.Diff(want, remembered[:7]); diff != "" || len(remembered) != 15 || remembered[7].Commit != hash(17) {
 		t.Errorf("%d remembered (-want +got):\n%s", len(remembered), diff)
 	}
 	if got := log.LastSettings()["poll"]; got != "30s" {
@@ -363,14 +377,14 @@ func TestALogThatIsLongerThanAStartReads(t *testing.T) {
 		record(t, log, twice(n), nil)
 	}
 	for _, q := range []audit.Query{{Environment: "prod"}, {Environment: "prod", Oldest: true}} {
-		if a := query(t, log, q); len(a.Entries) != 41 || a.Truncated {
+		if a := query(t, log, q); len(a.Entries) != 44 || a.Truncated {
 			t.Errorf("%d entries, truncated %t", len(a.Entries), a.Truncated)
 		}
 	}
 	expectVersions(t, log, hash(3), 3, "02 prod staging; 01 prod staging", false)
 	expectVersions(t, log, hash(39), 1, "26 prod staging", true)
-	if r := report(t, log, epoch, epoch.Add(time.Hour)); r.Records != 84 || r.Environments[0].Deployments != 40 {
+	if r := report(t, log, epoch, epoch.Add(time.Hour)); r.Records != 87 || r.Environments[0].Deployments != 40 {
 		t.Errorf("%d records, %+v", r.Records, r.Environments[0])
 	}
-	whole(t, log, 85)
+	whole(t, log, 88)
 }

@@ -14,8 +14,11 @@ const (
 	KindUnpin Kind = "unpin"
 )
 
+// lasting are the kinds of events that count however old they are. Only who serves what they tell records them.
+var lasting = []Kind{KindPin, KindUnpin, KindStop, KindResume}
+
 func pinRecord(p *apply.Pin) (*Record, error) {
-	return pinEvent(Event{
+	return lastingEvent(Event{
 		Kind: KindPin, At: p.At, By: p.By, Environment: p.Environment, Commit: p.Commit, Reason: p.Reason, Details: pinDetails(p),
 	})
 }
@@ -23,12 +26,12 @@ func pinRecord(p *apply.Pin) (*Record, error) {
 func unpinRecord(u *apply.Unpin) (*Record, error) {
 	details := pinDetails(&u.Pin)
 	details["forced"] = strconv.FormatBool(u.Forced)
-	return pinEvent(Event{
+	return lastingEvent(Event{
 		Kind: KindUnpin, At: u.At, By: u.By, Environment: u.Pin.Environment, Commit: u.Pin.Commit, Reason: u.Reason, Details: details,
 	})
 }
 
-func pinEvent(e Event) (*Record, error) {
+func lastingEvent(e Event) (*Record, error) {
 	r, err := eventRecord(e)
 	if err == nil {
 		r.asked = time.Now()

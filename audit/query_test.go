@@ -70,7 +70,7 @@ func told(t *testing.T, log *audit.Log) {
 	record(t, log, []apply.Decision{db, bad}, nil)
 	record(t, log, nil, moved(2, 3)) // 6
 	accept(t, log, 3)                // 7, by grace
-	note(t, log, audit.Event{Kind: "stop", At: epoch.Add(time.Hour), By: "ops-token", Environment: "prod", Commit: hash(1), Reason: "fire"})
+	note(t, log, audit.Event{Kind: "storm", At: epoch.Add(time.Hour), By: "ops-token", Environment: "prod", Commit: hash(1), Reason: "fire"})
 	note(t, log, audit.Event{Kind: "reveal", At: epoch.Add(2 * time.Hour), By: "Grace's laptop", Details: map[string]string{audit.DetailPath: "database.primary.dsn"}})
 	short := decided(3, "prod") // 10
 	short.ChangesOmitted, short.Problems = 12, nil
@@ -97,7 +97,7 @@ func TestQueries(t *testing.T) {
 		"an operator":                  {audit.Query{Author: "GRACE"}, []uint64{9, 7}},
 		"nobody":                       {audit.Query{Author: "mallory"}, []uint64{}},
 		"a kind":                       {audit.Query{Kinds: []audit.Kind{audit.KindRewrite}}, []uint64{6}},
-		"kinds":                        {audit.Query{Kinds: []audit.Kind{"stop", audit.KindAcceptance, "unheard"}}, []uint64{8, 7}},
+		"kinds":                        {audit.Query{Kinds: []audit.Kind{"storm", audit.KindAcceptance, "unheard"}}, []uint64{8, 7}},
 		"a kind there is none of":      {audit.Query{Kinds: []audit.Kind{"unheard"}}, []uint64{}},
 		"an environment":               {audit.Query{Environment: "prod"}, []uint64{10, 8, 4, 2}},
 		"an environment there is not":  {audit.Query{Environment: "elsewhere"}, []uint64{}},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/gitsync"
 )
 
@@ -62,23 +63,24 @@ type CommitRecord struct {
 	Subject     string         `json:"subject"`
 	Message     string         `json:"message,omitempty"` // when it is more than the subject
 
-	Due            int               `json:"due"` // how many environments the commit has a record for
-	Verdict        apply.Verdict     `json:"verdict"`
-	Retired        bool              `json:"retired,omitempty"` // the environment is no longer served
-	Outcome        apply.Outcome     `json:"outcome,omitempty"`
-	Baseline       *gitsync.Hash     `json:"baseline,omitempty"`
-	RollbackOf     *gitsync.Hash     `json:"rollbackOf,omitempty"`
-	Lineage        *LineageRecord    `json:"lineage,omitempty"` // what it takes back; nil when that is nothing
-	Checksum       string            `json:"checksum,omitempty"`
-	Problems       []compile.Problem `json:"problems,omitempty"`
-	ProblemsTotal  int               `json:"problemsTotal,omitempty"`
-	Changes        []apply.Change    `json:"changes,omitempty"`
-	ChangesTotal   int               `json:"changesTotal,omitempty"`
-	Reconstructed  bool              `json:"reconstructed,omitempty"` // written by a later start, at whose time
-	ClaimedAuthors bool              `json:"claimedAuthors"`          // authors are what the commit says; nobody has verified them
-	Signer         *Signer           `json:"signer,omitempty"`        // whose key signed it, by the keys of the server
-	Waiting        string            `json:"waiting,omitempty"`       // what a pending verdict waits for
-	Accepted       *gitsync.Hash     `json:"accepted,omitempty"`      // judged once more after an operator accepted this commit
+	Due            int                 `json:"due"` // how many environments the commit has a record for
+	Verdict        apply.Verdict       `json:"verdict"`
+	Retired        bool                `json:"retired,omitempty"` // the environment is no longer served
+	Outcome        apply.Outcome       `json:"outcome,omitempty"`
+	Baseline       *gitsync.Hash       `json:"baseline,omitempty"`
+	RollbackOf     *gitsync.Hash       `json:"rollbackOf,omitempty"`
+	Lineage        *LineageRecord      `json:"lineage,omitempty"` // what it takes back; nil when that is nothing
+	Checksum       string              `json:"checksum,omitempty"`
+	Problems       []compile.Problem   `json:"problems,omitempty"`
+	ProblemsTotal  int                 `json:"problemsTotal,omitempty"`
+	Changes        []apply.Change      `json:"changes,omitempty"`
+	ChangesTotal   int                 `json:"changesTotal,omitempty"`
+	Effects        []experiment.Effect `json:"effects,omitempty"`       // on those who are in a rollout or an experiment
+	Reconstructed  bool                `json:"reconstructed,omitempty"` // written by a later start, at whose time
+	ClaimedAuthors bool                `json:"claimedAuthors"`          // authors are what the commit says; nobody has verified them
+	Signer         *Signer             `json:"signer,omitempty"`        // whose key signed it, by the keys of the server
+	Waiting        string              `json:"waiting,omitempty"`       // what a pending verdict waits for
+	Accepted       *gitsync.Hash       `json:"accepted,omitempty"`      // judged once more after an operator accepted this commit
 }
 
 // LineageRecord is what a record holds of an [apply.Lineage].
@@ -182,7 +184,7 @@ func commitRecord(d apply.Decision) *Record {
 		Due: d.Due, Verdict: d.Verdict, Retired: d.Retired, Outcome: d.Outcome, Baseline: optional(d.Baseline), RollbackOf: optional(d.RollbackOf),
 		Lineage: lineageRecord(d.Lineage), Checksum: d.Checksum,
 		Problems: d.Problems, ProblemsTotal: len(d.Problems) + d.Omitted, Changes: d.Changes, ChangesTotal: len(d.Changes) + d.ChangesOmitted,
-		Reconstructed: d.Reconstructed, ClaimedAuthors: true, Waiting: d.Waiting, Accepted: optional(d.Accepted),
+		Effects: d.Effects, Reconstructed: d.Reconstructed, ClaimedAuthors: true, Waiting: d.Waiting, Accepted: optional(d.Accepted),
 	}
 	if d.Signer != nil {
 		r.Signer = &Signer{d.Signer.Kind, d.Signer.Principal, d.Signer.Fingerprint}

@@ -24,7 +24,7 @@ func (l *Log) replay(ctx context.Context) error {
 		return err
 	}
 	l.settings, l.remembered = kept.settings, kept.remembered()
-	for _, p := range kept.standing() {
+	for _, p := range kept.pinned() {
 		l.index.pinned(0, &Record{Kind: KindPin, At: p.At, Event: &p.EventRecord})
 	}
 	from, to := info.State.FirstSeq, info.State.LastSeq
@@ -57,7 +57,11 @@ func (l *Log) replayOlder(ctx context.Context, to uint64) error {
 	}
 	defer r.close()
 	var found []message
-	for _, kind := range []string{"settings", "acceptance", "event." + string(KindPin), "event." + string(KindUnpin)} {
+	kinds := []string{"settings", "acceptance"}
+	for _, kind := range lasting {
+		kinds = append(kinds, "event."+string(kind))
+	}
+	for _, kind := range kinds {
 		for m, err := range r.all(ctx, subjects+"."+kind+".>", 1, to) {
 			if err != nil {
 				return err
@@ -86,6 +90,10 @@ func (l *Log) remember(r *Record, place uint64) {
 	case KindPin, KindUnpin:
 		if r.Event != nil {
 			l.remembered = append(l.remembered, rememberedPin(r))
+		}
+	case KindStop, KindResume:
+		if r.Event != nil {
+			l.remembered = append(l.remembered, rememberedStop(r))
 		}
 	case KindCommit:
 		l.remembered = append(l.remembered, apply.Remembered{

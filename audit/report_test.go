@@ -116,12 +116,12 @@ func lived(t *testing.T, log *audit.Log) {
 	w.At = day(3, 6, 0, 0)
 	record(t, log, nil, w)
 	for i, e := range []audit.Event{
-		{Kind: "stop", By: "ops", Environment: "prod", Commit: hash(4), Reason: "harm"},
-		{Kind: "resume", By: "grace", Environment: "prod"},
-		{Kind: "stop", By: "grace", Environment: "prod", Commit: hash(6), Reason: "again"},
+		{Kind: "storm", By: "ops", Environment: "prod", Commit: hash(4), Reason: "harm"},
+		{Kind: "retry", By: "grace", Environment: "prod"},
+		{Kind: "storm", By: "grace", Environment: "prod", Commit: hash(6), Reason: "again"},
 		{Kind: "reveal", By: "ops", Details: map[string]string{audit.DetailPath: "database.dsn"}},
 		{Kind: "frobnication"},
-		{Kind: "stop", By: "ops", At: day(4, 3, 0, 0)},
+		{Kind: "storm", By: "ops", At: day(4, 3, 0, 0)},
 	} {
 		if e.At.IsZero() {
 			e.At = day(3, 7, i, 0)

@@ -36,11 +36,12 @@ type Checkpoint struct {
 	Newest  time.Time `json:"newest"`  // when it was stored
 	By      string    `json:"by"`
 	Reason  string    `json:"reason,omitempty"`
-	// Settings, Accepted and Pins are what a start needs of all records that were ever removed: the newest settings, the accepted
-	// commits, and the pins that stood.
+	// The others are what a start needs of all records that were ever removed: the newest settings, the accepted commits, and the pins
+	// and stops that stood.
 	Settings map[string]string `json:"settings,omitempty"`
 	Accepted []gitsync.Hash    `json:"accepted,omitempty"`
-	Pins     []StandingPin     `json:"pins,omitempty"`
+	Pins     []Standing        `json:"pins,omitempty"`
+	Stops    []Standing        `json:"stops,omitempty"`
 }
 
 // ErrNeeded is reported when what is to be trimmed is needed at the next start.
@@ -50,7 +51,7 @@ var ErrNeeded = errors.New("a start needs these records")
 // record; Run must be running. It returns nil when nothing is older than what is to be kept. With DryRun it returns the checkpoint that it
 // would write.
 //
-// The newest settings, acceptances of operators and pins that stand go on in the checkpoint. The verdicts on the newest commits, as
+// The newest settings, acceptances of operators, and pins and stops that stand go on in the checkpoint. The verdicts on the newest commits, as
 // many as are remembered ([apply.MaxRemembered]), cannot be trimmed: ErrNeeded. A log whose chain is broken cannot be trimmed either,
 // so that no trimming hides a break: the error is a *[Break]. After another error the checkpoint may be there with nothing removed.
 func (l *Log) Trim(ctx context.Context, t Trimming) (*Checkpoint, error) {
@@ -154,7 +155,7 @@ func (s *trimmed) checkpoint(t Trimming) *Checkpoint {
 	return &Checkpoint{
 		From: s.first, UpTo: s.walker.last, Records: s.records, SHA256: s.walker.hash, Digest: hex.EncodeToString(s.digest.Sum(nil)),
 		Chained: s.walker.chained, Newest: s.newest, By: cut(t.By, maxByBytes), Reason: clip(t.Reason),
-		Settings: s.carried.settings, Accepted: s.carried.accepted, Pins: s.carried.standing(),
+		Settings: s.carried.settings, Accepted: s.carried.accepted, Pins: s.carried.pinned(), Stops: s.carried.stopped(),
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/audit"
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/gitsync"
 )
 
@@ -53,6 +54,19 @@ func pin(t *testing.T, log *audit.Log, env string, n byte) *apply.Pin {
 	return p
 }
 
+// halt is a stop that the log has, if there is one.
+func halt(t *testing.T, log *audit.Log, key string) *apply.Stop {
+	t.Helper()
+	s := &apply.Stop{Environment: "prod", Kind: experiment.KindRollout, Key: key, Content: "c" + key, By: "ops", Reason: "fire", At: epoch}
+	if log == nil {
+		return s
+	}
+	if err := log.Record(t.Context(), apply.Events{Stop: s}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func unpin(t *testing.T, log *audit.Log, p *apply.Pin) {
 	t.Helper()
 	if err := log.Record(t.Context(), apply.Events{Unpin: &apply.Unpin{Pin: *p, By: "ops", Reason: "out", At: p.At.Add(time.Minute)}}); err != nil {
@@ -78,9 +92,11 @@ func TestTrimming(t *testing.T) {
 	early := head(t, log) // 2
 	prod := pin(t, log, "prod", 9)
 	unpin(t, log, pin(t, log, "staging", 9))
-	record(t, log, many(0, 15), nil)
+	ranking := halt(t, log, "ranking")
+	button := halt(t, log, "button")
+	record(t, log, many(0, 13), nil)
 	atTrim := head(t, log) // 20
-	record(t, log, many(15, apply.MaxRemembered), nil)
+	record(t, log, many(13, apply.MaxRemembered), nil)
 
 	if c := trim(t, log, audit.Trimming{Records: 1e6}); c != nil {
 		t.Errorf("trimmed %+v, though all was to be kept", c)
@@ -119,11 +135,14 @@ func TestTrimming(t *testing.T) {
 		t.Errorf("settings %v", got)
 	}
 	remembered := log.Remembered()
-	if len(remembered) != apply.MaxRemembered+2 || !cmp.Equal(remembered[0], apply.Remembered{Commit: hash(7), Accepted: true}) {
+	if len(remembered) != apply.MaxRemembered+4 || !cmp.Equal(remembered[0], apply.Remembered{Commit: hash(7), Accepted: true}) {
 		t.Errorf("%d remembered, first %+v", len(remembered), remembered[0])
 	}
 	if diff := cmp.Diff(apply.Remembered{Pin: prod}, remembered[1]); diff != "" {
 		t.Errorf("the pin (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]apply.Remembered{{Stop: button}, {Stop: ranking}}, remembered[2:4]); diff != "" {
+		t.Errorf("the stops (-want +got):\n%s", diff)
 	}
 	whole(t, log, 2001)
 
@@ -140,7 +159,7 @@ func TestTrimming(t *testing.T) {
 	stop()
 	log, _ = b.running()
 	remembered = log.Remembered()
-	if log.LastSettings()["poll"] != "10s" || len(remembered) != apply.MaxRemembered+2 || remembered[1].Commit != hash(8) {
+	if log.LastSettings()["poll"] != "10s" || len(remembered) != apply.MaxRemembered+4 || remembered[1].Commit != hash(8) {
 		t.Errorf("settings %v, %d remembered", log.LastSettings(), len(remembered))
 	}
 	if v := whole(t, log, 2002); !v.Trimmed || v.First != 2025 {

@@ -66,7 +66,7 @@ func history(t *testing.T, log *audit.Log, r *rand.Rand, commits int) {
 		}
 		record(t, log, list, nil)
 		if r.IntN(3) == 0 {
-			note(t, log, audit.Event{Kind: "stop", Reason: fmt.Sprint(n)})
+			note(t, log, audit.Event{Kind: "storm", Reason: fmt.Sprint(n)})
 		}
 	}
 }

@@ -107,7 +107,7 @@ func TestPendingIsBounded(t *testing.T) {
 	if err := log.Record(t.Context(), apply.Events{Decisions: twice(1)}); !errors.Is(err, audit.ErrFull) || !errors.Is(err, audit.ErrLost) {
 		t.Errorf("error %v, want %v", err, audit.ErrFull)
 	}
-	if err := log.Note(t.Context(), audit.Event{Kind: "stop"}); !errors.Is(err, audit.ErrLost) {
+	if err := log.Note(t.Context(), audit.Event{Kind: "storm"}); !errors.Is(err, audit.ErrLost) {
 		t.Errorf("error %v, want %v", err, audit.ErrLost)
 	}
 	if n := log.Lost(); n != 3 {
