@@ -39,7 +39,8 @@ func (r *run) offer(o *offer) {
 
 func (r *run) judge(o *offer) {
 	r.judging = o
-	go func() { r.judged <- r.o.Accept(o.state) }()
+	state := o.state
+	go func() { r.judged <- r.o.Accept(state) }()
 }
 
 // answered takes what the program says. Its event comes before the next is asked about.

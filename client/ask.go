@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -73,6 +74,9 @@ func (c *Client) check(r request) error {
 	if _, err := parsePatterns(r.patterns); err != nil {
 		return err
 	}
+	if c.o.Evaluate == Local && string(r.context) != "{}" {
+		return errors.New("a client that decides by itself sends no context: ask for somebody by local.Client.For")
+	}
 	if _, err := wire.ParseClient(wire.Encode(c.hello(r, ""))); err != nil {
 		return fmt.Errorf("the server would refuse what is asked for: %w", err)
 	}
@@ -92,7 +96,8 @@ func encodeContext(context map[string]any) (json.RawMessage, error) {
 
 func (c *Client) hello(r request, cursor string) wire.Client {
 	m := wire.Client{
-		Type: wire.TypeHello, Client: wire.Name{Name: c.o.Name, Version: c.o.Version}, Env: c.o.Env, Patterns: r.patterns, Cursor: cursor,
+		Type: wire.TypeHello, Client: wire.Name{Name: c.o.Name, Version: c.o.Version}, Env: c.o.Env, Evaluate: string(c.o.Evaluate),
+		Patterns: r.patterns, Cursor: cursor,
 	}
 	if string(r.context) != "{}" {
 		m.Context = []byte(r.context)

@@ -8,7 +8,8 @@
 //
 // Reading takes no lock: it sees the newest values, all from one version. While the server cannot be reached the last values stay,
 // and Stale tells since when. [Feed.Watch] tells of changes. Where a program keeps its goroutines itself, [New] makes a client that
-// [Client.Run] runs. Programs that take a [Reader] can be tested without a server, with package clienttest, and follow a repository
+// [Client.Run] runs. [Options.Context] says who asks, where rollouts and experiments set values; a back end that asks for many users at once
+// decides by itself, with package local. Programs that take a [Reader] can be tested without a server, with package clienttest, and follow a repository
 // by themselves, with package follow.
 package client
 
@@ -24,6 +25,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/trunkline/trunkline/client/wire"
 	"github.com/trunkline/trunkline/value"
 )
 
@@ -37,6 +39,8 @@ type Options struct {
 	Patterns []string
 	// Context tells who asks, for values that depend on it. See [Client.SetContext].
 	Context map[string]any
+	// Evaluate says who decides what rollouts and experiments set. Package local is for [Local], which needs the right define.
+	Evaluate Evaluation
 	// Token returns the credential; it is asked before each connection, so that a rotated one is taken up. Nil: none is sent.
 	Token func() (string, error)
 	// Name and Version tell the server who asks.
@@ -51,13 +55,23 @@ type Options struct {
 	Accept func(*State) error
 	// Keep is a file for the last values that were accepted, of mode 0600. With it a program starts when no server can be reached: with
 	// the values of its last run, which are stale until a server says otherwise. A file that was kept for another server, environment,
-	// patterns or context is not used, nor is a damaged one. Empty: nothing is kept.
+	// patterns or context is not used, nor is a damaged one. Empty: nothing is kept. With [Local] the definitions stand in it, too.
 	Keep string
 
 	// OnEvent is called from Run's goroutine for whatever happens, in order. It may be nil, and must not wait.
 	OnEvent func(Event)
 	Log     *slog.Logger
 }
+
+// Evaluation says who decides what rollouts and experiments set.
+type Evaluation string
+
+// With Remote the server decides, for whom [Options.Context] tells of, and sends values that are decided. With Local it sends the values as they
+// are configured, and the definitions.
+const (
+	Remote Evaluation = ""
+	Local  Evaluation = wire.EvaluateLocal
+)
 
 // EventKind tells what happened.
 type EventKind string
@@ -68,6 +82,7 @@ const (
 	Snapshot     EventKind = "snapshot" // all values came anew
 	Delta        EventKind = "delta"    // some values changed
 	Current      EventKind = "current"  // connected again, and nothing had changed
+	Assigned     EventKind = "assigned" // the assignments are others, and nothing else
 	Rejected     EventKind = "rejected" // the program did not accept what came
 	Disconnected EventKind = "disconnected"
 )
@@ -76,8 +91,8 @@ const (
 type Event struct {
 	Kind    EventKind
 	State   *State
-	Changes []value.Change // from what the client had before to State; nil when it had nothing
-	Cause   string         // of a delta: commit, rollback, rewrite, pin, unpin or start
+	Changes []value.Change // from what the client had before to State; nil when it had nothing, or when definitions alone changed
+	Cause   string         // of a delta: commit, rollback, rewrite, pin, unpin, start, ramp, context, stop or resume
 	Err     error          // of Rejected and Disconnected
 	Retry   time.Duration  // of Disconnected: after which it is tried again
 }

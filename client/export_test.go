@@ -12,6 +12,7 @@ func (c *Client) Pause(err error, try int) time.Duration { return c.pause(err, t
 // Hasten shortens all that the client waits for, but for the server's silence.
 func (c *Client) Hasten() *Client {
 	c.times.firstRetry, c.times.mostRetry, c.times.kept, c.times.update = time.Millisecond, 5*time.Millisecond, 50*time.Millisecond, time.Millisecond
+	c.times.assign = 20 * time.Millisecond
 	return c
 }
 

@@ -74,6 +74,14 @@ func (f *Feed) next() (<-chan struct{}, error) {
 // State is the newest state; nil before the first.
 func (f *Feed) State() *State { return f.state.Load() }
 
+// Assignments are the variants of experiments that whoever asks has, in the newest state. They must not be changed.
+func (f *Feed) Assignments() []Assignment {
+	if s := f.State(); s != nil {
+		return s.Assignments
+	}
+	return nil
+}
+
 // Stale tells whether the values may be older than what is live, and since when.
 func (f *Feed) Stale() (since time.Time, stale bool) {
 	if at := f.stale.Load(); at != nil {

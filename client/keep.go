@@ -29,12 +29,19 @@ type kept struct {
 	Subject    string          `json:"subject,omitempty"`
 	RollbackOf string          `json:"rollbackOf,omitempty"`
 	Values     json.RawMessage `json:"values"`
+
+	Assignments []Assignment    `json:"assignments,omitempty"`
+	Definitions json.RawMessage `json:"definitions,omitempty"`
 }
 
 // view names what is asked of whom, without telling it: a context may hold what is personal.
 func (c *Client) view(r request) string {
 	patterns := slices.Sorted(slices.Values(r.patterns))
-	data, _ := json.Marshal([]any{c.url, c.o.Env, slices.Compact(patterns), r.context})
+	of := []any{c.url, c.o.Env, slices.Compact(patterns), r.context}
+	if c.o.Evaluate != Remote {
+		of = append(of, c.o.Evaluate)
+	}
+	data, _ := json.Marshal(of)
 	return fmt.Sprintf("%x", sha256.Sum256(data))
 }
 
@@ -65,7 +72,7 @@ func (r *run) recall() *time.Timer {
 
 // readKept reads a file of kept values.
 func readKept(file, view string, b bounds) (*offer, error) {
-	data, err := readRegular(file, b.bytes+envelope)
+	data, err := readRegular(file, b.bytes+maxDefinitions+envelope)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +89,10 @@ func readKept(file, view string, b bounds) (*offer, error) {
 	case k.View != view:
 		return nil, errors.New("they are of another server, environment, patterns or context")
 	}
-	o := &offer{kind: Kept, state: &State{Cursor: k.Cursor, Commit: k.Commit, Author: k.Author, Subject: k.Subject, RollbackOf: k.RollbackOf}}
+	o := &offer{kind: Kept, state: &State{
+		Cursor: k.Cursor, Commit: k.Commit, Author: k.Author, Subject: k.Subject, RollbackOf: k.RollbackOf,
+		Assignments: k.Assignments, Definitions: k.Definitions,
+	}}
 	if err := o.parse(k.Values, b); err != nil {
 		return nil, err
 	}
@@ -136,7 +146,8 @@ func (k *keeper) put(o *offer) {
 	case <-k.newest: // which is no longer that
 	default:
 	}
-	k.newest <- o
+	now := *o
+	k.newest <- &now
 }
 
 // close returns when the newest values are on disk.
@@ -166,7 +177,7 @@ func (k *keeper) write(o *offer) error {
 	s := o.state
 	body, err := json.Marshal(kept{
 		View: k.view(o.request), Cursor: s.Cursor, Commit: s.Commit, Author: s.Author, Subject: s.Subject, RollbackOf: s.RollbackOf,
-		Values: s.Values.AppendJSON(nil),
+		Values: s.Values.AppendJSON(nil), Assignments: s.Assignments, Definitions: s.Definitions,
 	})
 	if err != nil {
 		return err

@@ -15,16 +15,21 @@ import (
 type run struct {
 	*Client
 	conn  *connection // nil while there is none
+	since time.Time   // when it was made; zero where it could not be
 	known bool        // a server has let us in
 	heard time.Time   // when a server last said something
 	has   *offer      // what the server takes us to have; nil when it must send everything
-	parts *parts      // of a snapshot on its way; nil without one
+	parts *parts      // of a snapshot, or of definitions, on its way; nil without one
 	keep  *keeper     // nil when nothing is kept
 
 	asked   request          // by the hello, or by the last update
 	open    bool             // nothing has come since that update
 	askedAt time.Time        // when it was sent
 	askNext <-chan time.Time // when the next may be sent; nil when none is to be
+
+	greeted     bool             // the hello of the connection has been answered
+	definitions *wire.Server     // that count from the next state on; nil without
+	unassigned  <-chan time.Time // when no assignments after a greeting are none; nil when they came
 
 	judging *offer // what Accept is asked about; nil while it is not
 	waiting *offer // what it is to be asked about next
@@ -50,14 +55,13 @@ func (c *Client) Run(ctx context.Context) error {
 
 func (r *run) run(ctx context.Context) error {
 	for try := 0; ; try++ {
-		began := time.Now()
 		err := r.follow(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, ErrRefused):
 			return err
-		case time.Since(began) >= settled:
+		case r.lasted() >= settled:
 			try = 0
 		}
 		wait := r.pause(err, try)
@@ -66,6 +70,14 @@ func (r *run) run(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// lasted is how long the connection was there that has just ended; nothing where there was none.
+func (r *run) lasted() time.Duration {
+	if r.since.IsZero() {
+		return 0
+	}
+	return time.Since(r.since)
 }
 
 // rest waits before connecting again, and reports false when ctx ended.
@@ -123,6 +135,7 @@ func (r *run) end(err error) {
 
 // follow connects once and follows until the connection ends.
 func (r *run) follow(ctx context.Context) error {
+	r.since = time.Time{}
 	conn, err := r.connect(ctx)
 	if err != nil {
 		return err
@@ -131,7 +144,8 @@ func (r *run) follow(ctx context.Context) error {
 		r.conn = nil
 		conn.close()
 	}()
-	r.conn, r.known, r.parts, r.open = conn, true, nil, false
+	r.conn, r.since, r.known, r.parts, r.open = conn, time.Now(), true, nil, false
+	r.greeted, r.definitions, r.unassigned = false, nil, nil
 	r.asked = r.ask.wanted()
 	cursor := ""
 	if r.has != nil {
@@ -161,6 +175,8 @@ func (r *run) attend(ctx context.Context) error {
 			r.askAgain()
 		case <-r.askNext:
 			r.askAgain()
+		case <-r.unassigned:
+			r.assign(nil)
 		}
 	}
 }

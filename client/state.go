@@ -1,6 +1,7 @@
 package client
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/trunkline/trunkline/value"
@@ -15,6 +16,21 @@ type State struct {
 	Author     string // with the right to the history alone, as Subject
 	Subject    string
 	RollbackOf string // the commit whose content Commit restores
+
+	// Assignments are the variants of experiments that whoever asks has, as far as something of them can be seen, in the order of the
+	// experiments' keys. They may come a moment after the values that they belong to.
+	Assignments []Assignment
+	// Definitions are what package local decides by, with [Local] alone: rollouts and experiments as JSON.
+	Definitions json.RawMessage
+}
+
+// Assignment is a variant of an experiment that somebody has.
+type Assignment struct {
+	Experiment string `json:"experiment"`
+	Variant    string `json:"variant"`
+	Phase      int    `json:"phase"`
+	Layer      string `json:"layer"`
+	Forced     bool   `json:"forced,omitempty"` // left out of the analysis
 }
 
 // Get finds a value. It is not found where nothing stands, or where what stands is redacted.

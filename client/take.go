@@ -17,6 +17,13 @@ func (r *run) take(m *wire.Server) error {
 			return r.forget("a snapshot breaks off")
 		}
 		return r.advance(m)
+	case wire.TypeAssignments:
+		return r.assigned(m)
+	case wire.TypeDefinitions:
+		if r.parts != nil {
+			return r.forget("a snapshot breaks off")
+		}
+		return r.define(m)
 	case wire.TypeChunk:
 		return r.chunk(m)
 	case wire.TypePing:
@@ -59,7 +66,11 @@ func (r *run) advance(m *wire.Server) error {
 			return r.forget(err.Error())
 		}
 	}
+	if err := r.defined(o); err != nil {
+		return err
+	}
 	o.request, r.open = r.asked, false
+	r.unassign(o)
 	r.offer(o)
 	return nil
 }
@@ -124,7 +135,7 @@ func countNodes(text []byte) int {
 	return n
 }
 
-// parts are what has come of a snapshot that is sent in chunks.
+// parts are what has come of a snapshot, or of definitions, that are sent in chunks.
 type parts struct {
 	head *wire.Server
 	next int
@@ -145,7 +156,12 @@ func (r *run) chunk(m *wire.Server) error {
 	}
 	r.parts = nil
 	whole := *p.head
-	whole.Chunks, whole.Values = 0, p.text
+	whole.Chunks = 0
+	if whole.Type == wire.TypeDefinitions {
+		whole.Definitions = p.text
+		return r.define(&whole)
+	}
+	whole.Values = p.text
 	return r.advance(&whole)
 }
 

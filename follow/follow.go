@@ -9,6 +9,8 @@
 // one before it, so a bad commit changes nothing. The last good version is served again after a restart, from the mirror in Dir, before
 // the remote is asked; Dir also keeps the verdicts on the newest commits, so that a restart judges as the process before it would have.
 //
+// A Repo is read for nobody in particular, or for [Options.Context]; [Repo.For] tells what rollouts and experiments set for anybody else.
+//
 // Whoever has the repository sees all of it: grants and tokens are a server's. What the repository calls sensitive is redacted all the
 // same, unless the program asks for it. There is no log of what was decided, and no operator who pins: programs that need either, or are
 // many, are clients of a server.
@@ -28,6 +30,8 @@ import (
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/apply/compile"
 	"github.com/trunkline/trunkline/client"
+	"github.com/trunkline/trunkline/client/local"
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/gitsync"
 	"github.com/trunkline/trunkline/value"
 )
@@ -46,6 +50,9 @@ type Options struct {
 	Env string
 	// Patterns select the values; none means all.
 	Patterns []string
+	// Context tells for whom the Repo itself is read, where rollouts and experiments set values; empty: for nobody in particular. See
+	// [Repo.For] for others.
+	Context map[string]any
 
 	// Dir keeps the mirror and the verdicts. It is made, and one Repo at a time may have it. When empty a temporary one is used, which
 	// Close removes: then nothing is there before the remote answers, and the first commit it has is judged by itself.
@@ -77,6 +84,8 @@ type Repo struct {
 	feeder   client.Feeder
 	o        Options
 	patterns []value.Pattern
+	who      experiment.Context
+	source   *local.Source
 
 	temporary  string // the directory, where Close removes it
 	follower   *gitsync.Follower
@@ -112,6 +121,14 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 	return r, nil
 }
 
+// For is what somebody has, of the newest version and as of now, as [local.Source.For] says: make one for each request.
+func (r *Repo) For(who experiment.Context) *local.View { return r.source.For(who) }
+
+// ForMap is For somebody whose attributes [local.Context] reads.
+func (r *Repo) ForMap(attributes map[string]any) (*local.View, error) {
+	return r.source.ForMap(attributes)
+}
+
 // Look asks for a look at the remote now, as when a program learns of a push by itself. It never blocks.
 func (r *Repo) Look() { r.follower.Hint() }
 
@@ -123,6 +140,7 @@ func (r *Repo) Close() {
 		r.release()
 		r.feeder.Stale(time.Now())
 		r.feeder.End(client.ErrClosed)
+		r.source.End(client.ErrClosed)
 	})
 }
 
@@ -137,9 +155,13 @@ func open(ctx context.Context, o Options) (*Repo, error) {
 	o.Path = path.Clean("/" + o.Path)[1:]
 	r := &Repo{o: o, live: apply.NewLive(), opened: make(chan error, 1)}
 	r.Feed, r.feeder = client.NewFeed()
+	r.source = local.NewSource(r.Stale)
 	r.doubts.begin(r.feeder)
 	var err error
 	if r.patterns, err = value.ParsePatterns(o.Patterns); err != nil {
+		return nil, err
+	}
+	if r.who, err = local.Context(o.Context); err != nil {
 		return nil, err
 	}
 	if err := r.prepare(ctx); err != nil {

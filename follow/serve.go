@@ -12,21 +12,35 @@ import (
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/apply/compile"
 	"github.com/trunkline/trunkline/client"
+	"github.com/trunkline/trunkline/client/local"
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/gitsync"
 	"github.com/trunkline/trunkline/value"
 )
 
 // served is what the program was given last.
 type served struct {
-	version *apply.Version
-	full    *value.Value // all values of the version
-	values  *value.Value // what the patterns select of them
-	refused bool         // the program does not accept them
+	version  *apply.Version
+	full     *value.Value // all values of the version
+	values   *value.Value // what the patterns select of them
+	decides  *decided     // what is laid over them; nil for nothing
+	resolver *local.Resolver
+	resolved *client.State // for whom the Repo is read
+	refused  bool          // the program does not accept them
 }
 
-// serve hands what goes live to the program, until ctx ends.
+// decided are overrides, as far as the patterns select them.
+type decided struct {
+	of   *experiment.Set
+	text *value.Value
+	set  *experiment.Set
+}
+
+// serve hands what goes live to the program, and what time brings, until ctx ends.
 func (r *Repo) serve(ctx context.Context) {
 	env, last := "", served{}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
 	for ctx.Err() == nil {
 		changed := r.live.Changed()
 		if last.full == nil { // it may yet turn out not to be there
@@ -35,12 +49,23 @@ func (r *Repo) serve(ctx context.Context) {
 				r.open(err)
 			}
 		}
-		if v := r.live.Get(env); v != last.version {
-			last = r.hand(last, v)
+		now := time.Now()
+		switch v := r.live.Get(env); {
+		case v != last.version:
+			last = r.hand(last, v, now)
+		case v != nil && last.resolver != nil:
+			last = r.offer(last, last, now)
+		}
+		timer.Stop()
+		if last.version != nil && last.resolver != nil {
+			if at, ok := last.resolver.Next(now); ok {
+				timer.Reset(time.Until(at))
+			}
 		}
 		select {
 		case <-ctx.Done():
 		case <-changed:
+		case <-timer.C:
 		}
 	}
 }
@@ -74,34 +99,76 @@ func (r *Repo) environment() (string, error) {
 }
 
 // hand gives the program a version, if it accepts it. Without one the values stay.
-func (r *Repo) hand(last served, v *apply.Version) served {
+func (r *Repo) hand(last served, v *apply.Version, now time.Time) served {
 	if v == nil { // it was retired
 		r.doubts.behind(true)
 		last.version = nil
 		return last
 	}
-	next := served{version: v, full: v.Snapshot.Delivered}
-	if r.o.Reveal {
-		next.full = v.Snapshot.Values
-	}
-	next.values = value.SelectAgain(next.full, r.patterns, last.full, last.values)
+	full, overrides := v.Snapshot.Of(r.o.Reveal)
+	next := served{version: v, full: full, values: value.SelectAgain(full, r.patterns, last.full, last.values)}
 	s := &client.State{Values: next.values, Commit: v.ID, Author: v.Commit.Author.Name, Subject: v.Commit.Subject}
 	if !v.RollbackOf.IsZero() {
 		s.RollbackOf = v.RollbackOf.String()
 	}
-	known := last.values != nil && !last.refused && value.Equal(last.values, next.values)
-	if r.o.Accept != nil && !known {
-		if err := r.o.Accept(s); err != nil {
-			r.o.Log.Error("not accepted: the values stay as they were", "component", "follow", "commit", v.Commit.Hash.Short(), "err", err)
-			r.doubts.behind(true)
+	var err error
+	if next.decides, err = r.decide(last.decides, overrides); err != nil {
+		r.refuse(v, err)
+		next.refused = true
+		return next
+	}
+	var set *experiment.Set
+	if next.decides != nil {
+		set = next.decides.set
+	}
+	next.resolver = local.NewResolver(s, set, v.Held)
+	return r.offer(last, next, now)
+}
+
+// decide narrows overrides to what the patterns select, as they come to a client.
+func (r *Repo) decide(last *decided, overrides *experiment.Set) (*decided, error) {
+	switch {
+	case overrides == nil:
+		return nil, nil
+	case last != nil && last.of == overrides:
+		return last, nil
+	}
+	text := overrides.Export(func(v *value.Value) *value.Value { return value.Select(v, r.patterns) })
+	if last != nil && value.Equal(last.text, text) {
+		return &decided{overrides, last.text, last.set}, nil
+	}
+	set, _, err := experiment.Import(text)
+	if err != nil {
+		return nil, err
+	}
+	return &decided{overrides, text, set}, nil
+}
+
+// offer gives the program what a version is at a time, if it accepts it.
+func (r *Repo) offer(last, next served, now time.Time) served {
+	next.resolved = next.resolver.State(&r.who, now)
+	same := last.resolved != nil && value.Equal(last.resolved.Values, next.resolved.Values)
+	if same && last.version == next.version && slices.Equal(last.resolved.Assignments, next.resolved.Assignments) {
+		return last
+	}
+	if r.o.Accept != nil && (!same || last.refused) {
+		if err := r.o.Accept(next.resolved); err != nil {
+			r.refuse(next.version, err)
 			next.refused = true
 			return next
 		}
 	}
+	next.refused = false
 	r.doubts.behind(false)
-	r.feeder.Put(s)
+	r.source.Put(next.resolver)
+	r.feeder.Put(next.resolved)
 	r.open(nil)
 	return next
+}
+
+func (r *Repo) refuse(v *apply.Version, err error) {
+	r.o.Log.Error("not accepted: the values stay as they were", "component", "follow", "commit", v.Commit.Hash.Short(), "err", err)
+	r.doubts.behind(true)
 }
 
 // looked takes note of how a look at the remote ended.

@@ -10,8 +10,14 @@ import (
 )
 
 // Listen wraps a listener of plain TCP, so that sessions on its connections are written to without ever waiting for one of them, and
-// wait for their clients at the least cost. TLS may be laid over it; then every write gets a goroutine of its own.
-func Listen(l net.Listener) net.Listener { return listener{l} }
+// wait for their clients at the least cost. TLS may be laid over it; then every write gets a goroutine of its own, as it does where the
+// system is no Unix.
+func Listen(l net.Listener) net.Listener {
+	if !pollable {
+		return l
+	}
+	return listener{l}
+}
 
 type listener struct{ net.Listener }
 
@@ -135,27 +141,20 @@ func (c *conn) readOnce(p []byte) (n int, err error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	waits := false
 	outer := c.raw.Read(func(fd uintptr) bool {
-		n, err = read(fd, p)
+		n, waits, err = readNow(fd, p)
 		return true // never wait for the socket
 	})
 	switch {
 	case outer != nil:
 		return 0, outer
-	case errors.Is(err, syscall.EAGAIN):
+	case waits:
 		return 0, errNothing
 	case err == nil && n == 0:
 		return 0, io.EOF
 	}
 	return max(n, 0), err
-}
-
-func read(fd uintptr, p []byte) (n int, err error) {
-	for {
-		if n, err = syscall.Read(int(fd), p); !errors.Is(err, syscall.EINTR) {
-			return n, err
-		}
-	}
 }
 
 // await waits until something has come, the connection ends, or its time to read is up. It needs so little that a goroutine which
@@ -169,9 +168,9 @@ func (c *conn) await() error {
 
 // peek reports whether a read would not wait. There is nothing to ask the system for that without a read.
 func (c *conn) peek(fd uintptr) bool {
-	n, err := read(fd, c.ahead[:])
+	n, waits, _ := readNow(fd, c.ahead[:])
 	c.peeked = n == 1
-	return !errors.Is(err, syscall.EAGAIN)
+	return !waits
 }
 
 // whenIdle reports true when nothing is left to write. Otherwise it calls after as soon as that is so, or cannot be.
@@ -247,25 +246,11 @@ func (c *conn) put(p []byte, lent bool) (int, error) {
 // writeOnce hands the socket what it has room for now.
 func (c *conn) writeOnce(p []byte) (written int, err error) {
 	outer := c.raw.Write(func(fd uintptr) bool {
-		for written < len(p) {
-			var n int
-			if n, err = syscall.Write(int(fd), p[written:]); n > 0 {
-				written += n
-			}
-			if errors.Is(err, syscall.EINTR) {
-				continue
-			}
-			if n <= 0 || err != nil {
-				break
-			}
-		}
+		written, err = writeNow(fd, p)
 		return true // never wait for the socket
 	})
 	if outer != nil {
 		return written, outer
-	}
-	if errors.Is(err, syscall.EAGAIN) {
-		err = nil
 	}
 	return written, err
 }

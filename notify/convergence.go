@@ -255,7 +255,7 @@ func one(is bool) int {
 
 // version is the newest version known to show what the session has. The lock must be held.
 func (s *session) version(live string, shown map[groupKey]string) string {
-	if v := s.view.version.Load(); s.view.now.Load() == s.has && v.ID != live {
+	if v := s.view.version.Load(); s.shows() == s.has && v.ID != live {
 		if all := shown[s.view.group()]; all != "" {
 			return all
 		}

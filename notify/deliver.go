@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/trunkline/trunkline/client/wire"
 )
 
 // deliver writes what the session lacks, if nothing is being written to it. It never waits.
@@ -42,7 +44,9 @@ func (s *session) begin() *frame {
 	if f == nil {
 		return nil
 	}
-	s.ping.Store(false) // any frame shows that the server is there
+	if f.kind != wire.TypeAssignments { // which a client does not answer
+		s.ping.Store(false)
+	}
 	s.writing = true
 	s.credit = min(s.credit+1, maxCredit)
 	return f
@@ -54,21 +58,60 @@ func (s *session) lacks() (*frame, *state) {
 	s.reply = nil
 	switch {
 	case r != nil && r.frame != nil:
+		s.number = r.number
 		return r.frame, r.to
 	case s.has == nil:
 		return nil, nil
-	case r == nil && !s.ping.Load() && s.view.now.Load() == s.has:
+	case r == nil && !s.ping.Load() && s.settled():
 		return nil, nil
 	}
-	f, to := s.view.delta(s.has)
+	a := s.view.look(s.asks, s.who)
+	defer s.view.mu.Unlock()
+	p, f := a.person, s.view.deltaFrame(s.has, a.to, s.cause(a.number))
+	s.asks, s.number, s.asked = p, a.number, false
 	switch {
 	case f != nil:
 	case r != nil:
-		f = s.view.current()
+		f = s.view.currentFrame(a.to)
 	case s.ping.Load():
-		f = pingFrame(to)
+		f = pingFrame(a.to)
+	case p != nil && p.roll.json() != p.told.json():
+		f, p.told = s.view.rollFrame(p.roll, a.to), p.roll
 	}
-	return f, to
+	return f, a.to
+}
+
+// settled tells whether the session has what the view shows it, and knows its assignments. It takes no lock of the view.
+func (s *session) settled() bool {
+	number := s.view.number.Load() // before all that is shown at it
+	if p := s.asks; s.shows() != s.has || p != nil && (p.by != s.view.chooser.Load() || p.roll.json() != p.told.json()) {
+		return false
+	}
+	s.number, s.asked = number, false
+	return true
+}
+
+// shows is what the view shows the session; nil where that was not chosen yet, or not made.
+func (s *session) shows() *state {
+	switch c, p := s.view.chooser.Load(), s.asks; {
+	case c == nil:
+		return s.view.now.Load()
+	case p == nil || p.by != c:
+		return nil
+	default:
+		return p.face.now.Load()
+	}
+}
+
+// cause is why the session is sent something else, when the view stands at a version.
+func (s *session) cause(number uint32) string {
+	switch {
+	case s.number != number:
+		return string(s.view.version.Load().Cause)
+	case s.asked:
+		return causeContext
+	}
+	return causeRamp
 }
 
 // move notes what the session has from now on. The lock must be held.

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"time"
-	"weak"
 
 	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/apply"
@@ -26,10 +25,15 @@ const (
 func prefixOf(key string) [sha256.Size]byte { return sha256.Sum256([]byte("cursor v3\x00" + key)) }
 
 // cursor names a content of the view, the same on every server: a digest of what the view is and of what is in it. Sensitive
-// values count by their keyed fingerprints.
-func (v *view) cursor(values *value.Value) string {
+// values count by their keyed fingerprints. Definitions are nil but for those who decide by themselves.
+func (v *view) cursor(values, definitions *value.Value) string {
 	sum := values.Sum()
-	digest := sha256.Sum256(append(v.prefix[:len(v.prefix):len(v.prefix)], sum[:]...))
+	named := append(v.prefix[:len(v.prefix):len(v.prefix)], sum[:]...)
+	if definitions != nil {
+		sum = definitions.Sum()
+		named = append(named, sum[:]...)
+	}
+	digest := sha256.Sum256(named)
 	return v.tag() + base64.RawURLEncoding.EncodeToString(digest[:contentBytes])
 }
 
@@ -40,51 +44,73 @@ func (v *view) own(cursor string) bool {
 	return len(cursor) == tagLength+base64.RawURLEncoding.EncodedLen(contentBytes) && cursor[:tagLength] == v.tag()
 }
 
-// keptFrame finds a frame that is still in use, or makes it and notes it.
-func keptFrame(frames *map[string]weak.Pointer[frame], name string, encode func() *frame) *frame {
-	if f := (*frames)[name].Value(); f != nil {
-		return f
-	}
-	f := encode()
-	if *frames == nil {
-		*frames = map[string]weak.Pointer[frame]{}
-	}
-	(*frames)[name] = weak.Make(f)
-	return f
-}
+// Why values change without a new version.
+const (
+	causeRamp    = "ramp"    // time: a ramp or a schedule
+	causeContext = "context" // the client speaks of somebody else
+)
 
-// deltaFrom leads from a state to the newest one. The lock must be held, as for all that follows.
-func (v *view) deltaFrom(from *state) (*frame, *state) {
-	to := v.now.Load()
+// deltaFrame leads from one state to another, for a reason; nil when they have the same content. The lock must be held, as for all that
+// follows.
+func (v *view) deltaFrame(from, to *state, cause string) *frame {
 	if from.cursor == to.cursor {
-		return nil, to
+		return nil
 	}
-	return keptFrame(&v.deltas, from.cursor, func() *frame { return v.deltaFrame(from, to) }), to
+	return v.frames.get(content{wire.TypeDelta, from.cursor, to.cursor, cause}, func() *frame {
+		return v.changeFrame(from, to, cause, !same(from.definitions, to.definitions))
+	})
 }
 
-// deltaFrame leads from one state to another by a patch, or where that is large, by all values.
-func (v *view) deltaFrame(from, to *state) *frame {
-	version := v.version.Load()
+// changeFrame leads from one state to another by a patch, or where that is large, by all values.
+func (v *view) changeFrame(from, to *state, cause string, defines bool) *frame {
 	b := appendField(begin(wire.TypeDelta), "from", from.cursor)
 	b = appendField(b, "to", to.cursor)
-	b = v.appendVersion(b, version)
-	b = appendField(b, "cause", string(version.Cause))
+	b = v.appendVersion(b, v.version.Load())
+	b = appendField(b, "cause", cause)
 	b = append(b, `,"patch":`...)
 	before := len(b)
 	b = value.AppendPatch(b, value.Diff(from.values, to.values))
-	f := textFrame(wire.TypeDelta, append(b, '}'))
+	f := defining(wire.TypeDelta, to, defines, append(b, '}'))
 	if len(b)-before > wire.MaxWhole {
-		same := *v.snapshotFrame(wire.ReasonLargeChange)
+		same := *v.snapshotFrame(to, wire.ReasonLargeChange)
 		f = &same
 	}
-	f.since = version.Since
+	f.since = v.since(cause)
 	return f
 }
 
+// since is from when on clients could have what a frame tells; zero for an answer.
+func (v *view) since(cause string) time.Time {
+	switch c := v.chooser.Load(); {
+	case cause == causeContext:
+		return noTime
+	case cause == causeRamp && c != nil:
+		return c.since
+	}
+	return v.version.Load().Since
+}
+
+// resumeFrame answers a hello that names a state, with the definitions for those who decide by themselves.
+func (v *view) resumeFrame(had, to *state) *frame {
+	cause := string(v.version.Load().Cause)
+	var f *frame
+	switch {
+	case had.cursor == to.cursor:
+		f = defining(wire.TypeCurrent, to, v.local, v.currentText(to))
+	case v.local:
+		f = v.changeFrame(had, to, cause, true)
+	default:
+		f = v.deltaFrame(had, to, cause)
+	}
+	late := *f
+	late.since = noTime // how long the client was away is no delay of ours
+	return &late
+}
+
 // snapshotFrame tells everything. It is encoded when it is first sent: that may take long.
-func (v *view) snapshotFrame(reason string) *frame {
-	to, version := v.now.Load(), v.version.Load()
-	return keptFrame(&v.snapshots, reason, func() *frame {
+func (v *view) snapshotFrame(to *state, reason string) *frame {
+	version := v.version.Load()
+	return v.frames.get(content{wire.TypeSnapshot, "", to.cursor, reason}, func() *frame {
 		return newFrame(wire.TypeSnapshot, func() [][]byte { return v.snapshotTexts(to, version, reason) })
 	})
 }
@@ -93,21 +119,55 @@ func (v *view) snapshotTexts(s *state, version *apply.Version, reason string) []
 	b := appendField(begin(wire.TypeSnapshot), "cursor", s.cursor)
 	b = v.appendVersion(b, version)
 	b = appendField(b, "reason", reason)
+	return append(definitionTexts(s), wholeOrChunks(b, s.cursor, "values", s.values)...)
+}
+
+// wholeOrChunks ends a message with a value, or with the number of the chunks that it comes in.
+func wholeOrChunks(b []byte, cursor, name string, v *value.Value) [][]byte {
 	before := len(b)
-	b = s.values.AppendJSON(append(b, `,"values":`...))
-	values := b[before+len(`,"values":`):]
-	if len(values) <= wire.MaxWhole {
+	b = append(append(append(b, `,"`...), name...), `":`...)
+	begins := len(b)
+	b = v.AppendJSON(b)
+	text := b[begins:]
+	if len(text) <= wire.MaxWhole {
 		return [][]byte{append(b, '}')}
 	}
-	parts := split(values)
-	all := chunks(s.cursor, parts)
+	parts := split(text)
+	all := chunks(cursor, parts)
 	head := append(appendNumber(append([]byte(nil), b[:before]...), "chunks", len(parts)), '}')
 	return append([][]byte{head}, all...)
 }
 
-func (v *view) currentFrame() *frame {
-	b := appendField(begin(wire.TypeCurrent), "cursor", v.now.Load().cursor)
-	return textFrame(wire.TypeCurrent, append(v.appendVersion(b, v.version.Load()), '}'))
+// definitionTexts are the messages of the definitions that go with a state; none where it has none.
+func definitionTexts(s *state) [][]byte {
+	if s.definitions == nil {
+		return nil
+	}
+	return wholeOrChunks(appendField(begin(wire.TypeDefinitions), "cursor", s.cursor), s.cursor, "definitions", s.definitions)
+}
+
+// defining makes a frame of a text, behind the definitions of its state where they are to be sent.
+func defining(kind string, s *state, defines bool, text []byte) *frame {
+	if !defines {
+		return textFrame(kind, text)
+	}
+	return newFrame(kind, func() [][]byte { return append(definitionTexts(s), text) })
+}
+
+func (v *view) currentFrame(s *state) *frame { return textFrame(wire.TypeCurrent, v.currentText(s)) }
+
+func (v *view) currentText(s *state) []byte {
+	b := appendField(begin(wire.TypeCurrent), "cursor", s.cursor)
+	return append(v.appendVersion(b, v.version.Load()), '}')
+}
+
+// rollFrame tells the assignments that go with a state.
+func (v *view) rollFrame(r *roll, s *state) *frame {
+	return v.frames.get(content{wire.TypeAssignments, "", s.cursor, r.json()}, func() *frame {
+		b := appendField(begin(wire.TypeAssignments), "cursor", s.cursor)
+		b = append(append(b, `,"assignments":`...), r.json()...)
+		return textFrame(wire.TypeAssignments, append(b, '}'))
+	})
 }
 
 func pingFrame(s *state) *frame {

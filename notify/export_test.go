@@ -17,6 +17,8 @@ type Limits struct {
 	Hello, Write, Ping, Silence, Message, Linger, GoawayLeast, GoawaySpread, RenewSpread time.Duration
 	TellAgain                                                                            time.Duration
 	Bytes, Messages, Updates                                                             Rate
+
+	Clock func() time.Time
 }
 
 // Rate is a rate.
@@ -40,13 +42,16 @@ func NewLimited(o Options, change func(*Limits)) *Hub {
 		l.Sessions, l.Views, l.Hello, l.Write, l.Ping, l.Silence, l.Message, l.Linger, l.GoawayLeast, l.GoawaySpread, l.RenewSpread, l.TellAgain,
 		l.Bytes.in(), l.Messages.in(), l.Updates.in(),
 	}
+	if l.Clock != nil {
+		h.views.clock = l.Clock
+	}
 	return h
 }
 
 func (l limits) exported() Limits {
 	return Limits{
 		l.sessions, l.views, l.hello, l.write, l.ping, l.silence, l.message, l.linger, l.goawayLeast, l.goawaySpread, l.renewSpread, l.tellAgain,
-		l.bytes.out(), l.messages.out(), l.updates.out(),
+		l.bytes.out(), l.messages.out(), l.updates.out(), nil,
 	}
 }
 
@@ -71,9 +76,9 @@ func (h *Hub) First(env string, patterns []string, cursor string) any {
 		panic(err)
 	}
 	h.views.mu.Lock()
-	v := h.views.byKey[sight{env, grant, parsed}.key()]
+	v := h.views.byKey[sight{env, grant, parsed, false}.key()]
 	h.views.mu.Unlock()
-	f := v.first(cursor, h.views.remembered(env)).frame
+	f := v.first(&person{}, cursor, past{h.views.remembered(env), h.views.clock()}).frame
 	inUse = append(inUse, f)
 	return &f.plain()[0][0]
 }
@@ -102,7 +107,7 @@ func (h *Hub) Look(env string, patterns ...string) {
 	if err != nil {
 		panic(err)
 	}
-	v, ok := h.views.seat(&session{hub: h, place: nowhere}, sight{env, access.Whole(access.History), parsed}, MaxViews)
+	v, ok := h.views.seat(&session{hub: h, place: nowhere}, sight{env, access.Whole(access.History), parsed, false}, MaxViews)
 	if !ok {
 		panic("too many views")
 	}
@@ -163,4 +168,80 @@ func (i *Inbox) Kept() int {
 func Broken(err error) bool {
 	var broken protocolError
 	return errors.As(err, &broken)
+}
+
+// Wake has Run look at the clock.
+func (h *Hub) Wake() {
+	select {
+	case h.views.strayed <- struct{}{}:
+	default:
+	}
+}
+
+// Crowd are sessions without connections.
+type Crowd struct {
+	hub      *Hub
+	sessions []*session
+}
+
+// NewCrowd has so many look at a view that there is, each in a context, and gives each what it shows.
+func (h *Hub) NewCrowd(env string, n int, context func(i int) string, patterns ...string) *Crowd {
+	parsed, err := value.ParsePatterns(patterns)
+	if err != nil {
+		panic(err)
+	}
+	c := &Crowd{hub: h}
+	for i := range n {
+		s := &session{hub: h, place: nowhere, who: &access.Identity{Grant: access.Whole(access.History)}}
+		p, err := s.speaksOf([]byte(context(i)))
+		if err != nil {
+			panic(err)
+		}
+		v, ok := h.views.seat(s, sight{env, s.who.Grant, parsed, false}, MaxViews)
+		if !ok {
+			panic("too many views")
+		}
+		h.views.refresh(v)
+		s.reply, s.view, s.asks = v.first(p, "", past{}), v, p
+		c.sessions = append(c.sessions, s)
+	}
+	return c
+}
+
+// Deliver gives all of them what they lack, and counts the frames, and those that were encoded.
+func (c *Crowd) Deliver() (frames, encoded int) {
+	seen := map[*frame]bool{}
+	for _, s := range c.sessions {
+		for f := s.begin(); f != nil; f = s.begin() {
+			if frames++; !seen[f] {
+				seen[f] = true
+				f.parts(false)
+			}
+			s.writing = false
+		}
+	}
+	return frames, len(seen)
+}
+
+// Leave has the first n of them leave.
+func (c *Crowd) Leave(n int) {
+	for _, s := range c.sessions[:n] {
+		c.hub.views.unseat(s)
+	}
+	c.sessions = c.sessions[n:]
+}
+
+// Faces counts the faces and the states of faces whose names the views hold.
+func (h *Hub) Faces() (faces, states int) {
+	h.views.mu.Lock()
+	defer h.views.mu.Unlock()
+	for _, v := range h.views.byKey {
+		v.mu.Lock()
+		if c := v.chooser.Load(); c != nil {
+			faces += len(c.faces.all)
+		}
+		states += len(v.held.all)
+		v.mu.Unlock()
+	}
+	return faces, states
 }

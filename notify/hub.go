@@ -6,6 +6,10 @@
 // slow one delays nobody but itself; one that reads nothing for 30 s is closed. A version costs what it touches: views whose patterns
 // select nothing of a change are not looked at.
 //
+// Where rollouts and experiments set something that a view sees, it is chosen for each of its sessions by their contexts, at each change of
+// the definitions and at each step of a ramp. Those for whom the same is set share states and frames, whoever they are, and a session is sent
+// something only when it sees something else than before.
+//
 // [Hub.Convergence] tells how far the clients have followed.
 package notify
 
@@ -101,12 +105,15 @@ func (h *Hub) Run(ctx context.Context) error {
 	writers.Go(func() { h.pingAll(ctx) })
 	for ctx.Err() == nil {
 		changed := h.o.Live.Changed()
-		h.views.advance(h.bring)
+		next := h.views.advance(h.bring)
+		step, stop := h.alarm(next)
 		select {
 		case <-changed:
 		case <-h.views.strayed:
+		case <-step:
 		case <-ctx.Done():
 		}
+		stop()
 	}
 	h.goaway()
 	h.queue.close()
@@ -114,6 +121,15 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.readers.Wait()
 	h.writes.Wait()
 	return ctx.Err()
+}
+
+// alarm tells when it is a time, or earlier. Zero never comes.
+func (h *Hub) alarm(at time.Time) (<-chan time.Time, func() bool) {
+	if at.IsZero() {
+		return nil, func() bool { return true }
+	}
+	timer := time.NewTimer(min(at.Sub(h.views.clock()), longestSleep))
+	return timer.C, timer.Stop
 }
 
 // bring hands the sessions of a view that has changed to the writers, or ends them where its environment is no longer served.

@@ -16,51 +16,73 @@ func (h *Hub) greet(s *session, m *wire.Client) *refusal {
 	if refused != nil {
 		return refused
 	}
+	if refused = mayDecide(s.who.Grant, m); refused != nil {
+		return refused
+	}
 	h.know(s, m.Client)
-	return h.join(s, env, m.Patterns, func(v *view) *reply { return v.first(m.Cursor, h.views.remembered(env)) })
+	at := sight{env: env, grant: s.who.Grant, local: m.Evaluate == wire.EvaluateLocal}
+	return h.join(s, at, m, func(v *view, p *person) *reply {
+		return v.first(p, m.Cursor, past{h.views.remembered(env), h.views.clock()})
+	})
 }
 
-// update gives a session another view, or tells it what is new of the one it has.
+// update gives a session another view, or another context, or tells it what is new.
 func (h *Hub) update(s *session, m *wire.Client) *refusal {
 	if !h.limits.updates.take(&s.updated, h.now(), 1) {
 		return &refusal{wire.CloseFlood, "tooManyUpdates", "the client asks for something else too often", "wait between updates"}
 	}
-	if m.Patterns == nil { // the context alone: no value depends on it yet
-		s.answerWith(s.view, &reply{})
-		return nil
-	}
-	return h.join(s, s.view.env, m.Patterns, func(v *view) *reply {
+	return h.join(s, s.view.sight, m, func(v *view, p *person) *reply {
 		if v == s.view {
 			return &reply{}
 		}
-		return v.snapshot(wire.ReasonUpdate)
+		return v.snapshot(p, wire.ReasonUpdate)
 	})
 }
 
-// join gives a session its view, in place of the one it may have, and sends it what answers it.
-func (h *Hub) join(s *session, env string, texts []string, answer func(*view) *reply) *refusal {
-	if len(texts) == 0 {
+// join gives a session what it asks for, in place of what it may have, and sends it what answers it.
+func (h *Hub) join(s *session, at sight, m *wire.Client, answer func(*view, *person) *reply) *refusal {
+	if refused := at.narrow(m); refused != nil {
+		return refused
+	}
+	p, err := s.speaksOf(m.Context)
+	if err != nil {
+		return badContext(err)
+	}
+	if at.local {
+		p.context = nil // which decides nothing here
+	}
+	if refused := s.makeRoom(len(at.patterns)); refused != nil {
+		return refused
+	}
+	v, ok := h.views.seat(s, at, h.limits.views)
+	if !ok {
+		return &refusal{wire.CloseTooMany, "tooManyViews", "too many different sets of patterns are in use", "use the patterns of others"}
+	}
+	r, shown, ok := h.prepare(v, p, s.deflate, answer)
+	if !ok {
+		return &refusal{wire.CloseUnknownEnvironment, "unknownEnvironment", "the environment is no longer served", "ask for another environment"}
+	}
+	if shown && h.o.Observe.Revealed != nil {
+		h.o.Observe.Revealed(s.who, at.env, at.text())
+	}
+	s.answerWith(v, p, r)
+	return nil
+}
+
+// narrow takes over the patterns that a message asks for. A hello without any asks for everything.
+func (s *sight) narrow(m *wire.Client) *refusal {
+	texts := m.Patterns
+	switch {
+	case texts == nil && s.patterns != nil:
+		return nil
+	case len(texts) == 0:
 		texts = []string{"**"}
 	}
 	patterns, err := value.ParsePatterns(texts)
 	if err != nil {
 		return &refusal{wire.CloseBadMessage, "badPattern", brief(err.Error()), "* is one segment, ** any number of them"}
 	}
-	if refused := s.makeRoom(len(patterns)); refused != nil {
-		return refused
-	}
-	v, ok := h.views.seat(s, sight{env, s.who.Grant, patterns}, h.limits.views)
-	if !ok {
-		return &refusal{wire.CloseTooMany, "tooManyViews", "too many different sets of patterns are in use", "use the patterns of others"}
-	}
-	r, shown, ok := h.prepare(v, s.deflate, answer)
-	if !ok {
-		return &refusal{wire.CloseUnknownEnvironment, "unknownEnvironment", "the environment is no longer served", "ask for another environment"}
-	}
-	if shown && h.o.Observe.Revealed != nil {
-		h.o.Observe.Revealed(s.who, env, strings.Join(texts, " "))
-	}
-	s.answerWith(v, r)
+	s.patterns = patterns
 	return nil
 }
 
@@ -82,7 +104,7 @@ func (s *session) makeRoom(patterns int) *refusal {
 
 // prepare makes the answer for a session, encoded, and tells whether it shows sensitive values. It may take long, of a large
 // configuration or an expensive pattern, so that few do so at a time. It reports false where the environment is not served.
-func (h *Hub) prepare(v *view, deflate bool, answer func(*view) *reply) (r *reply, shown, ok bool) {
+func (h *Hub) prepare(v *view, p *person, deflate bool, answer func(*view, *person) *reply) (r *reply, shown, ok bool) {
 	h.turns <- struct{}{}
 	defer func() { <-h.turns }()
 	changed, served := h.views.refresh(v)
@@ -92,20 +114,26 @@ func (h *Hub) prepare(v *view, deflate bool, answer func(*view) *reply) (r *repl
 	if changed {
 		h.queue.addAll(v.members())
 	}
-	if r = answer(v); r.frame != nil {
+	if r = answer(v, p); r.frame != nil {
 		r.frame.parts(deflate)
 	}
-	return r, v.reveals(), true
+	return r, v.reveals(p), true
 }
 
-// answerWith has a session sent an answer before anything else, and by then look at a view. An answer that waits is not replaced by
-// one that only tells what is new.
-func (s *session) answerWith(v *view, r *reply) {
+// answerWith has a session sent an answer before anything else, and by then look at a view for a person. An answer that waits is not
+// replaced by one that only tells what is new.
+func (s *session) answerWith(v *view, p *person, r *reply) {
 	s.mu.Lock()
 	if s.reply == nil || r.frame != nil {
 		s.reply = r
 	}
-	s.view = v
+	if s.asks != nil {
+		p.told = s.asks.told
+	}
+	s.view, s.asks, s.asked = v, p, s.view == v
+	if !p.matters() {
+		s.asks = nil
+	}
 	s.mu.Unlock()
 	s.deliver()
 }

@@ -22,6 +22,11 @@ const (
 	kept       = 64       // states of a view, or versions of an environment, from which a client can be brought on by a delta
 	maxEcho    = 200      // bytes of a client's own text in what it is answered
 	maxCredit  = 1000     // messages that a client may owe for frames it was sent
+	lookedBack = 4        // versions in which the state of a cursor is looked for by what they would have shown to the client itself
+	leastSwept = 64       // names of what is in use, below which nothing is tidied up
+
+	usualChoices = 32          // for which there is room at once
+	longestSleep = time.Minute // until the clock is looked at again: it may be set, or have slept
 
 	comeBack = 10 * time.Second // after which a client that found the server full may ask again
 

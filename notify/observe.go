@@ -19,7 +19,8 @@ type Observer struct {
 	// Ended is called once for each session the server ended, with the reason: a code of the protocol page, or restart, slow,
 	// protocol, fault, revoked, changed or expired.
 	Ended func(code string)
-	// Revealed is called for each session that is shown sensitive values, with its patterns, and again when it asks for others.
+	// Revealed is called for each session that is shown sensitive values, with its patterns, and again when it asks for others, or for
+	// somebody else.
 	Revealed func(who *access.Identity, env, patterns string)
 }
 

@@ -184,6 +184,10 @@ type peer struct {
 	tree   any
 	cursor string
 	frames int
+
+	assignments string         // told last; empty for none
+	coming      *wire.Server   // definitions whose state has not come yet
+	definitions map[string]any // nil for none
 }
 
 func dialer(receiveBuffer int) *websocket.Dialer {
@@ -259,7 +263,11 @@ func (p *peer) next() *wire.Server {
 		if part.Type != wire.TypeChunk || part.Index != n || part.Cursor != m.Cursor {
 			p.t.Fatalf("%s %d of %s in the place of chunk %d of %s", part.Type, part.Index, part.Cursor, n, m.Cursor)
 		}
-		m.Values = append(m.Values, part.Data...)
+		if m.Type == wire.TypeDefinitions {
+			m.Definitions = append(m.Definitions, part.Data...)
+		} else {
+			m.Values = append(m.Values, part.Data...)
+		}
 	}
 	p.take(m)
 	return m
@@ -330,10 +338,28 @@ func (p *peer) take(m *wire.Server) {
 		if err != nil {
 			p.t.Fatalf("patch %s: %v", m.Patch, err)
 		}
-		if text(p.t, patched) == before {
+		if (text(p.t, patched) == before) != (p.coming != nil && string(m.Patch) == "[]") {
 			p.t.Fatalf("a delta that changes nothing: %s", m.Patch)
 		}
 		p.tree, p.cursor = patched, m.To
+	case wire.TypeAssignments:
+		list := text(p.t, m.Assignments)
+		if list == "[]" {
+			list = ""
+		}
+		if m.Cursor != p.cursor || list == p.assignments {
+			p.t.Fatalf("assignments %q of %s to a client that has %q and %s", list, m.Cursor, p.assignments, p.cursor)
+		}
+		p.assignments = list
+	case wire.TypeDefinitions:
+		p.coming = m
+		return
+	}
+	if p.coming != nil && m.Type != wire.TypePing {
+		if p.coming.Cursor != p.cursor {
+			p.t.Fatalf("definitions of %s come before %s", p.coming.Cursor, p.cursor)
+		}
+		p.definitions, p.coming = decode(p.t, p.coming.Definitions).(map[string]any), nil
 	}
 }
 

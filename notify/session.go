@@ -49,12 +49,15 @@ type session struct {
 	mu      sync.Mutex
 	client  *client // nil before the hello
 	view    *view   // nil before the hello
+	asks    *person // nil for nobody in particular, of whom nothing was chosen
 	has     *state  // what it was sent last; nil before the hello was answered
 	reply   *reply  // what it is to be sent next
 	acked   *mark   // the newest version it is known to use, before the one it has
 	last    *ending // what the write under way is to be followed by
 	owed    string  // the pong that the write under way is to be followed by
 	credit  int16   // messages it may send in answer to what it was sent
+	number  uint32  // of the version at which it was last found to lack nothing, or was sent what it lacked
+	asked   bool    // for somebody else, since then
 	answer  answer  // to what it has
 	writing bool    // a write is under way, by a writer, a tail, or a goroutine of its own
 	closed  bool    // nothing more is delivered
@@ -72,7 +75,7 @@ const (
 // reply answers a hello or an update: by a frame that leads to a state, or, when it is nil, by telling what is new.
 type reply struct {
 	frame *frame
-	to    *state
+	aspect
 }
 
 // ending is the last that a client is told.

@@ -2,114 +2,17 @@ package notify
 
 import (
 	"crypto/sha256"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"weak"
+	"time"
 
 	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/apply"
-	"github.com/trunkline/trunkline/client/wire"
 	"github.com/trunkline/trunkline/value"
 )
 
-// sight is what a session may see, and asks for.
-type sight struct {
-	env      string
-	grant    access.Grant
-	patterns []value.Pattern
-}
-
-// key is the same for sights that see the same of every version: their frames are shared.
-func (s sight) key() string {
-	key := s.env + "\x00"
-	if s.grant.May(access.Reveal) {
-		key += "r"
-	}
-	if s.grant.May(access.History) {
-		key += "h"
-	}
-	if s.grant.Public() {
-		key += "p" // and what that is, the manifest of each version says
-	}
-	return key + "\x00" + s.grant.Scope(nil, s.patterns).Key() + "\x00" + patternsKey(s)
-}
-
-// patternsKey tells public sights apart by what they ask for: without a manifest their scopes are all empty.
-func patternsKey(s sight) string {
-	if !s.grant.Public() {
-		return ""
-	}
-	var b strings.Builder
-	for _, p := range s.patterns {
-		b.WriteString(p.String())
-		b.WriteByte(0)
-	}
-	return b.String()
-}
-
-// watched are patterns that select all that a sight can see, and maybe more; whole where only everything does.
-func (s sight) watched() (patterns []value.Pattern, whole bool) {
-	if s.grant.Public() {
-		return s.patterns, s.patterns[0].All()
-	}
-	levels := s.grant.Scope(nil, s.patterns).Levels()
-	if len(levels) == 0 {
-		return nil, true
-	}
-	return levels[len(levels)-1], false
-}
-
-// full is what a version holds for those who may see everything.
-func full(v *apply.Version, reveals bool) *value.Value {
-	if reveals {
-		return v.Snapshot.Values
-	}
-	return v.Snapshot.Delivered
-}
-
-// selection is what a sight sees of one version.
-type selection struct {
-	scope  access.Scope
-	full   *value.Value
-	levels []*value.Value // what is left after each level of the scope
-}
-
-// values are what is seen.
-func (s *selection) values() *value.Value {
-	if len(s.levels) == 0 {
-		return s.full
-	}
-	return s.levels[len(s.levels)-1]
-}
-
-// see narrows a version, and takes over from an earlier selection what has not changed since.
-func (s sight) see(v *apply.Version, before *selection) *selection {
-	next := &selection{full: full(v, s.grant.May(access.Reveal))}
-	again := before != nil && !s.grant.Public() // whose scope stays as it is
-	if again {
-		next.scope = before.scope
-	} else {
-		next.scope = s.grant.Scope(v.Snapshot.Manifest.Public, s.patterns)
-		again = before != nil && before.scope.Key() == next.scope.Key()
-	}
-	var was *value.Value
-	if again {
-		was = before.full
-	}
-	at := next.full
-	for i, patterns := range next.scope.Levels() {
-		var had *value.Value
-		if again {
-			had = before.levels[i]
-		}
-		at, was = value.SelectAgain(at, patterns, was, had), had
-		next.levels = append(next.levels, at)
-	}
-	return next
-}
-
-// view is what all sessions with the same sight see. Frames are encoded once for all of them.
+// view is what all sessions with the same sight see. Frames are encoded once for all of them. Where overrides are laid over what is seen,
+// each sees one of the view's faces; where none are, all see the same, and nobody is asked about.
 type view struct {
 	sight
 	key    string
@@ -117,26 +20,39 @@ type view struct {
 	turn   int               // among the views of its group; guarded by views
 
 	version atomic.Pointer[apply.Version] // that it was made from
-	now     atomic.Pointer[state]         // the newest
+	now     atomic.Pointer[state]         // the newest, of those for whom nothing that is seen is set
+	chooser atomic.Pointer[chooser]       // nil where all see the same
+	number  atomic.Uint32                 // of the version: one more for each; set when all else is
 
 	seats    sync.Mutex
 	sessions []*session
 
-	mu     sync.Mutex
-	seen   *selection        // of version
-	states []*state          // newest last
-	older  map[string]*state // by cursor, from versions before the view was made; nil until one is asked for
-
-	// Frames that tell of version, as long as somebody is being sent them: views are many, and what they show may be large.
-	deltas    map[string]weak.Pointer[frame] // by the cursor they begin at
-	snapshots map[string]weak.Pointer[frame] // by their reason
+	mu       sync.Mutex
+	seen     *selection // of version
+	mark     *mark      // of version
+	narrowed narrowed
+	defined  defined
+	states   []*state               // newest last
+	others   []*state               // of faces, newest last
+	held     weakly[string, state]  // of faces, by cursor
+	older    map[string]*state      // by cursor, from versions before the view was made; nil until one is asked for
+	frames   weakly[content, frame] // that tell of version, as long as somebody is being sent them: views are many, and what they show may be large
 }
+
+// content tells frames apart: one that leads from a state or tells of it, and why.
+type content struct{ kind, from, to, why string }
 
 // state is one content of a view. Two states with the same cursor have the same content.
 type state struct {
-	values *value.Value
-	cursor string
-	until  atomic.Pointer[mark] // the newest version known to show it
+	values      *value.Value
+	definitions *value.Value // nil but for those who decide by themselves
+	cursor      string
+	until       atomic.Pointer[mark] // the newest version known to show it
+}
+
+// apart tells whether something of the view depends on who asks.
+func (v *view) apart() bool {
+	return v.chooser.Load() != nil || v.local && v.now.Load().definitions.Len() > 0
 }
 
 // nowhere is the place of a session that is no member of a view.
@@ -168,137 +84,153 @@ func (v *view) members() []*session {
 	return append([]*session(nil), v.sessions...)
 }
 
-// refresh brings the view to what is live, and reports whether its content changed and whether its environment is served at all.
-// until is the version until which it is known to have shown what it does; nil for that it was made from. What is live is read under
-// the lock: the view could else be brought back to an older version.
-func (v *view) refresh(live Live, until *mark) (changed, served bool) {
+// refresh brings the view to what is live, and to a time. It reports whether what it shows may have changed for some, and whether its
+// environment is served at all. until is the version until which it is known to have shown what it does; nil for that it was made from.
+// What is live, and the time, is read under the lock: the view could else be brought back to what was before.
+func (v *view) refresh(live Live, clock func() time.Time, until *mark) (changed, served bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	version := live.Get(v.env)
-	if version == nil || v.version.Load() == version {
-		return false, version != nil
+	switch {
+	case version == nil:
+		return false, false
+	case v.version.Load() == version:
+		return v.step(version.Clock(clock())), true
 	}
-	before := v.now.Load()
-	if before != nil && until != nil {
+	v.leave(until)
+	v.seen = v.see(version, v.seen)
+	changed = v.show(v.seen.values(), v.definitionsOf(version))
+	v.mark = &mark{version.ID}
+	v.now.Load().until.Store(v.mark)
+	v.version.Store(version)
+	v.frames = weakly[content, frame]{}
+	before, next := v.chooser.Load(), v.chooserOf(version, v.seen.scope, version.Clock(clock()))
+	v.chooser.Store(next)
+	v.number.Add(1)
+	return changed || before != nil || next != nil, true
+}
+
+// step brings the view to a time, of the same version.
+func (v *view) step(at time.Time) bool {
+	c := v.chooser.Load()
+	if c == nil || c.holds(at) {
+		return false
+	}
+	v.chooser.Store(c.step(at))
+	v.frames = weakly[content, frame]{}
+	return true
+}
+
+// leave notes until which version the view showed what it does, and has its faces made anew.
+func (v *view) leave(until *mark) {
+	if before := v.now.Load(); before != nil && until != nil {
 		before.until.Store(until)
 	}
-	v.seen = v.see(version, v.seen)
-	values := v.seen.values()
-	if changed = before == nil || !value.Equal(before.values, values); changed {
-		v.push(v.stateOf(values))
+	c := v.chooser.Load()
+	if c == nil {
+		return
 	}
-	v.now.Load().until.Store(&mark{version.ID})
-	v.version.Store(version)
-	v.deltas, v.snapshots = nil, nil
-	return changed, true
+	c.faces.each(func(f *face) {
+		if before := f.now.Swap(nil); before != nil && until != nil {
+			before.until.Store(until)
+		}
+	})
 }
 
-// push adds a state, which is the newest then. The lock must be held.
-func (v *view) push(s *state) {
-	v.states = append(v.states, s)
-	if len(v.states) > kept {
-		v.states = append([]*state(nil), v.states[1:]...)
+// show adds a state, unless it is what the view shows, and reports whether it did. The lock must be held, as for all that follows.
+func (v *view) show(values, definitions *value.Value) bool {
+	if before := v.now.Load(); before != nil && value.Equal(before.values, values) && same(before.definitions, definitions) {
+		return false
 	}
+	s := v.stateOf(values, definitions)
+	v.states = pushed(v.states, s)
 	v.now.Store(s)
+	return true
 }
 
-func (v *view) stateOf(values *value.Value) *state {
-	return &state{values: values, cursor: v.cursor(values)}
+func same(a, b *value.Value) bool { return a == b || a != nil && b != nil && value.Equal(a, b) }
+
+// pushed is a list of states with one more, which is not longer than it may be.
+func pushed(states []*state, s *state) []*state {
+	states = append(states, s)
+	if len(states) > kept {
+		states = append([]*state(nil), states[1:]...)
+	}
+	return states
 }
 
-// reveals tells whether the view shows values that others get redacted.
-func (v *view) reveals() bool {
+func (v *view) stateOf(values, definitions *value.Value) *state {
+	return &state{values: values, definitions: definitions, cursor: v.cursor(values, definitions)}
+}
+
+// aspect is what one session sees of a view: a state, at which version.
+type aspect struct {
+	person *person // nil where nobody is known and nothing is chosen
+	to     *state
+	number uint32
+}
+
+// look finds what somebody sees, and takes the lock, which the caller gives back. What was chosen already is not chosen again.
+func (v *view) look(p *person, who *access.Identity) aspect {
+	for {
+		c := v.chooser.Load()
+		if p == nil && c != nil {
+			p = &person{claims: who.Claims}
+		}
+		d := p.decide(c)
+		v.mu.Lock()
+		if v.chooser.Load() == c {
+			p.settle(d)
+			return aspect{p, v.faceOf(p), v.number.Load()}
+		}
+		v.mu.Unlock() // it was brought on meanwhile
+	}
+}
+
+// faceOf is the state that somebody sees.
+func (v *view) faceOf(p *person) *state {
+	if p == nil || p.face == nil {
+		return v.now.Load()
+	}
+	f := p.face
+	if s := f.now.Load(); s != nil {
+		return s
+	}
+	s := v.now.Load()
+	if !f.bare {
+		s = v.hold(v.seen.of(f.of.set.Values(v.seen.full, f.choices)))
+	}
+	s.until.Store(v.mark)
+	f.now.Store(s)
+	return s
+}
+
+// hold finds the state of values that a face shows, or adds it.
+func (v *view) hold(values *value.Value) *state {
+	made := v.stateOf(values, nil)
+	if now := v.now.Load(); now.cursor == made.cursor {
+		return now
+	}
+	return v.held.get(made.cursor, func() *state {
+		v.others = pushed(v.others, made)
+		return made
+	})
+}
+
+// reveals tells whether what somebody sees of the view holds values that others get redacted.
+func (v *view) reveals(p *person) bool {
 	if !v.grant.May(access.Reveal) {
 		return false
 	}
-	v.mu.Lock()
+	a := v.look(p, nil)
 	defer v.mu.Unlock()
-	return v.seen.values().Sum() != v.seen.scope.Select(v.version.Load().Snapshot.Delivered).Sum()
-}
-
-// first answers a hello: nothing new, what changed since the cursor, or everything.
-func (v *view) first(cursor string, recent []*apply.Version) *reply {
-	if cursor == "" {
-		return v.snapshot(wire.ReasonHello)
+	version := v.version.Load()
+	others, overrides := version.Snapshot.Of(false)
+	if p != nil && p.face != nil {
+		others = overrides.Values(others, p.face.choices)
 	}
-	if r := v.resume(cursor, recent); r != nil {
-		return r
+	if v.local && !value.Equal(a.to.definitions, definitions(version, overrides, v.seen.scope)) {
+		return true
 	}
-	if v.own(cursor) {
-		return v.snapshot(wire.ReasonStaleCursor)
-	}
-	return v.snapshot(wire.ReasonUnknownCursor)
-}
-
-// resume goes on from a cursor; nil when it is not known.
-func (v *view) resume(cursor string, recent []*apply.Version) *reply {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	had := v.find(cursor, recent)
-	if had == nil {
-		return nil
-	}
-	f, to := v.deltaFrom(had)
-	if f == nil {
-		return &reply{v.currentFrame(), to}
-	}
-	late := *f
-	late.since = noTime // how long the client was away is no delay of ours
-	return &reply{&late, to}
-}
-
-// snapshot tells everything.
-func (v *view) snapshot(reason string) *reply {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return &reply{v.snapshotFrame(reason), v.now.Load()}
-}
-
-// current tells that there is nothing new.
-func (v *view) current() *frame {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.currentFrame()
-}
-
-// delta leads from a state to the newest one; the frame is nil when they have the same content.
-func (v *view) delta(from *state) (*frame, *state) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.deltaFrom(from)
-}
-
-// find returns the state a cursor names, looking at what the view held and then at what earlier versions would have shown. Nil
-// when none of them is it. The lock must be held.
-func (v *view) find(cursor string, recent []*apply.Version) *state {
-	if !v.own(cursor) {
-		return nil
-	}
-	for _, s := range v.states {
-		if s.cursor == cursor {
-			return s
-		}
-	}
-	if v.older == nil {
-		v.older = map[string]*state{}
-		seen := v.seen
-		for _, version := range recent { // newest first: each shares with the one after it what it has in common
-			seen = v.see(version, seen)
-			s := v.stateOf(seen.values())
-			v.older[s.cursor] = s
-		}
-	}
-	return v.older[cursor]
-}
-
-// shown is the version until which the view showed what a cursor names; nil when it is not known.
-func (v *view) shown(cursor string) *mark {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, s := range v.states {
-		if s.cursor == cursor {
-			return s.until.Load()
-		}
-	}
-	return nil
+	return a.to.values.Sum() != v.seen.scope.Select(others).Sum()
 }

@@ -1,11 +1,14 @@
 package notify
 
 import (
+	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/apply"
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/value"
 )
 
@@ -13,7 +16,8 @@ import (
 // touches. The others are left at the version they were made from, which shows the same.
 type views struct {
 	live    Live
-	strayed chan struct{} // holds one where a view may have missed a version
+	clock   func() time.Time // by which ramps and schedules go
+	strayed chan struct{}    // holds one where a view may have missed a version
 
 	mu     sync.Mutex
 	byKey  map[string]*view
@@ -39,6 +43,7 @@ type group struct {
 	next  int                // of all, in turns
 	whole map[*view]struct{} // who looks at everything
 	open  map[*view]struct{} // whose scope is what a version's manifest calls public
+	apart map[*view]struct{} // of which something depends on who asks
 	index value.Index[*view]
 	stray map[*view]struct{}
 }
@@ -48,7 +53,7 @@ type mark struct{ commit string }
 
 func newViews(live Live) *views {
 	return &views{
-		live: live, strayed: make(chan struct{}, 1), byKey: map[string]*view{}, groups: map[groupKey]*group{}, recent: map[string][]*apply.Version{},
+		live: live, clock: time.Now, strayed: make(chan struct{}, 1), byKey: map[string]*view{}, groups: map[groupKey]*group{}, recent: map[string][]*apply.Version{},
 	}
 }
 
@@ -99,7 +104,7 @@ func (vs *views) group(v *view) *group {
 	key := v.group()
 	g := vs.groups[key]
 	if g == nil {
-		g = &group{groupKey: key, whole: map[*view]struct{}{}, open: map[*view]struct{}{}, stray: map[*view]struct{}{}}
+		g = &group{groupKey: key, whole: map[*view]struct{}{}, open: map[*view]struct{}{}, apart: map[*view]struct{}{}, stray: map[*view]struct{}{}}
 		vs.groups[key] = g
 	}
 	return g
@@ -129,6 +134,7 @@ func (g *group) remove(v *view) bool {
 	}
 	delete(g.whole, v)
 	delete(g.open, v)
+	delete(g.apart, v)
 	delete(g.stray, v)
 	return len(g.all) == 0
 }
@@ -143,19 +149,27 @@ func (vs *views) remembered(env string) []*apply.Version {
 // refresh brings a view to what is live, ahead of its group. It reports whether what it shows changed, which its members lack then,
 // and whether its environment is served.
 func (vs *views) refresh(v *view) (changed, served bool) {
-	if changed, served = v.refresh(vs.live, nil); served {
+	if changed, served = v.refresh(vs.live, vs.clock, nil); served {
 		vs.settle(v)
 	}
 	return changed, served
 }
 
-// settle sees to it that a view is looked at again which stands at another version than its group: what lies between was compared
-// with the group's.
+// settle notes whether a view depends on who asks, and sees to it that it is looked at again where it stands at another version than its
+// group: what lies between was compared with the group's.
 func (vs *views) settle(v *view) {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
 	g := vs.groups[v.group()]
-	if g == nil || vs.byKey[v.key] != v || v.version.Load() == g.at {
+	if g == nil || vs.byKey[v.key] != v {
+		return
+	}
+	if v.apart() {
+		g.apart[v] = struct{}{}
+	} else {
+		delete(g.apart, v)
+	}
+	if v.version.Load() == g.at {
 		return
 	}
 	g.stray[v] = struct{}{}
@@ -165,13 +179,15 @@ func (vs *views) settle(v *view) {
 	}
 }
 
-// advance brings every view that what is live touches to it, and calls bring for those that changed, or whose environment is gone.
-func (vs *views) advance(bring func(v *view, served bool)) {
+// advance brings every view that what is live touches, or the time, to it, and calls bring for those that changed, or whose environment
+// is gone. It tells when time touches something next; zero is never.
+func (vs *views) advance(bring func(v *view, served bool)) (next time.Time) {
 	vs.remember()
+	now := vs.clock()
 	for _, g := range vs.allGroups() {
-		touched, until := vs.touched(g)
+		touched, until := vs.touched(g, now)
 		for _, v := range touched {
-			changed, served := v.refresh(vs.live, until)
+			changed, served := v.refresh(vs.live, vs.clock, until)
 			if served {
 				vs.settle(v)
 			}
@@ -179,17 +195,25 @@ func (vs *views) advance(bring func(v *view, served bool)) {
 				bring(v, served)
 			}
 		}
-		vs.shows(g)
+		if at := vs.shows(g, now); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
 	}
+	return next
 }
 
-// shows notes that the views of a group have been brought to where it is.
-func (vs *views) shows(g *group) {
+// shows notes that the views of a group have been brought to where it is, and tells when time touches something of it next.
+func (vs *views) shows(g *group, now time.Time) (next time.Time) {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
-	if g.shown = ""; g.at != nil {
-		g.shown = g.at.ID
+	if g.shown = ""; g.at == nil {
+		return next
 	}
+	g.shown = g.at.ID
+	if set := laid(g.at, g.reveals); set != nil && g.at.Held.IsZero() {
+		next, _ = set.Next(now)
+	}
+	return next
 }
 
 // shown are the commits that the views of each group show, but for those that stand at a newer one.
@@ -230,7 +254,7 @@ func (vs *views) allGroups() []*group {
 
 // touched moves a group to what is live, and returns the views that it may show otherwise, and the version until which they showed
 // what they do.
-func (vs *views) touched(g *group) ([]*view, *mark) {
+func (vs *views) touched(g *group, now time.Time) ([]*view, *mark) {
 	version := vs.live.Get(g.env)
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
@@ -246,9 +270,11 @@ func (vs *views) touched(g *group) ([]*view, *mark) {
 		g.at, g.mark = version, &mark{version.ID}
 		return slices.Clone(g.all), until
 	case version == g.at:
+		g.step(found, version.Clock(now))
 		return keys(found), nil
 	}
 	g.find(found, version)
+	g.step(found, version.Clock(now))
 	g.at, g.mark = version, &mark{version.ID}
 	return keys(found), until
 }
@@ -256,19 +282,46 @@ func (vs *views) touched(g *group) ([]*view, *mark) {
 // find adds the views that a version touches. Some others come along, in turns: a view that no change touches would else keep the
 // tree it was made from for ever.
 func (g *group) find(found map[*view]struct{}, version *apply.Version) {
-	add := func(views map[*view]struct{}) {
-		for v := range views {
-			found[v] = struct{}{}
-		}
-	}
+	add := func(views map[*view]struct{}) { maps.Copy(found, views) }
 	add(g.whole)
 	add(g.index.Touched(g.full(g.at), g.full(version)))
+	if set := laid(version, g.reveals); set != laid(g.at, g.reveals) {
+		add(g.apart)
+		g.findSet(set, add)
+	} else if !g.at.Held.Equal(version.Held) {
+		add(g.apart)
+	}
 	if !slices.EqualFunc(g.at.Snapshot.Manifest.Public, version.Snapshot.Manifest.Public, samePattern) {
 		add(g.open)
 	}
 	for range len(g.all)/kept + 1 {
 		g.next = (g.next + 1) % len(g.all)
 		found[g.all[g.next]] = struct{}{}
+	}
+}
+
+// findSet adds the views that see something of what overrides set.
+func (g *group) findSet(set *experiment.Set, add func(map[*view]struct{})) {
+	if set == nil {
+		return
+	}
+	for arm := range set.Arms() {
+		for _, s := range arm.Settings {
+			at := s.Value
+			for _, key := range slices.Backward(s.Path) {
+				at = value.NewMap([]value.Entry{{Key: key, Value: at}}, value.Place{})
+			}
+			add(g.index.Touched(value.Empty, at))
+		}
+	}
+}
+
+// step adds the views in which something else may be chosen by now.
+func (g *group) step(found map[*view]struct{}, now time.Time) {
+	for v := range g.apart {
+		if c := v.chooser.Load(); c != nil && !c.holds(now) {
+			found[v] = struct{}{}
+		}
 	}
 }
 

@@ -30,11 +30,12 @@ type Fake struct {
 	tb     testing.TB
 	feeder client.Feeder
 
-	mu       sync.Mutex
-	received *value.Value // the newest values, accepted or not
-	accept   func(*client.State) error
-	nacks    []Nack
-	versions int
+	mu          sync.Mutex
+	received    *value.Value // the newest values, accepted or not
+	accept      func(*client.State) error
+	nacks       []Nack
+	assignments []client.Assignment
+	versions    int
 }
 
 var _ client.Reader = (*Fake)(nil)
@@ -119,6 +120,18 @@ func (f *Fake) Redact(path string) {
 	f.offer(next)
 }
 
+// Assign puts whoever asks into variants of experiments, in the place of those before, beside the values that there are.
+func (f *Fake) Assign(assignments ...client.Assignment) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.assignments = slices.Clone(assignments)
+	if s := f.State(); s != nil {
+		next := *s
+		next.Assignments = f.assignments
+		f.feeder.Put(&next)
+	}
+}
+
 // Disconnect makes the values stale from now on, until the next are accepted or Connect is called.
 func (f *Fake) Disconnect() { f.feeder.Stale(time.Now()) }
 
@@ -139,7 +152,7 @@ func (f *Fake) Nacks() []Nack {
 func (f *Fake) offer(values *value.Value) {
 	f.received = values
 	f.versions++
-	s := &client.State{Values: values, Commit: fmt.Sprintf("%040x", f.versions), Cursor: values.Sum().String()[:20], Author: "clienttest"}
+	s := &client.State{Values: values, Commit: fmt.Sprintf("%040x", f.versions), Cursor: values.Sum().String()[:20], Author: "clienttest", Assignments: f.assignments}
 	if f.accept != nil {
 		if err := f.accept(s); err != nil {
 			f.nacks = append(f.nacks, Nack{s, err.Error()})

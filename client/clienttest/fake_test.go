@@ -104,6 +104,25 @@ func TestWatch(t *testing.T) {
 	watching.Wait()
 }
 
+// Assignments stand beside the values, and change alone or with them.
+func TestAssignments(t *testing.T) {
+	f := clienttest.New(t, map[string]any{"a": 1})
+	green := client.Assignment{Experiment: "button", Variant: "green", Phase: 1, Layer: "checkout"}
+	before := f.State()
+	f.Assign(green)
+	if got := f.Assignments(); !slices.Equal(got, []client.Assignment{green}) || f.State().Values != before.Values || before.Assignments != nil {
+		t.Errorf("%+v", got)
+	}
+	f.Set("a", 2)
+	if got := f.State(); !slices.Equal(got.Assignments, []client.Assignment{green}) || got.Int("a", 0) != 2 {
+		t.Errorf("%+v", got)
+	}
+	f.Assign()
+	if got := f.Assignments(); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestStale(t *testing.T) {
 	f := clienttest.New(t, nil)
 	if _, stale := f.Stale(); stale || f.State() == nil {

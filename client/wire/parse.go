@@ -64,6 +64,8 @@ func (m *Client) check() error {
 		return bad("the cursor is longer than %d bytes", MaxCursorLength)
 	case m.Cursor == "" && (m.Type == TypeAck || m.Type == TypeNack):
 		return bad("it names no cursor")
+	case m.Evaluate != "" && m.Evaluate != EvaluateLocal:
+		return bad("evaluate must be local, or be left out")
 	case len(m.Reason) > MaxReasonLength:
 		return bad("the reason is longer than %d bytes", MaxReasonLength)
 	case len(m.Context) > 0 && m.Context.Kind() != '{' && m.Context.Kind() != 'n':

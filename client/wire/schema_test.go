@@ -73,6 +73,7 @@ var fields = map[string][]any{
 	"context":  {map[string]any{"a": []any{1}}, []any{}},
 	"cursor":   {"", "c", repeated("c", 128), repeated("c", 129), repeated("é", 129)},
 	"reason":   {"", "no", repeated("r", 1024), repeated("r", 1025)},
+	"evaluate": {"local", "", "remote", true},
 	"later":    {1},
 }
 
@@ -236,7 +237,7 @@ func TestProtocolPageNamesAll(t *testing.T) {
 	var all []string
 	for _, code := range []int{
 		wire.CloseRestart, wire.CloseCredential, wire.CloseNotReady, wire.CloseSilent, wire.CloseTooMany, wire.CloseFlood,
-		wire.CloseBadMessage, wire.CloseUnknownEnvironment, wire.CloseNoHello,
+		wire.CloseBadMessage, wire.CloseForbidden, wire.CloseUnknownEnvironment, wire.CloseNoHello,
 	} {
 		all = append(all, fmt.Sprintf("| %d |", code))
 	}

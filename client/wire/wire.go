@@ -25,6 +25,7 @@ const (
 	CloseFlood      = 4030 // the client sends too much
 
 	CloseBadMessage         = 4400
+	CloseForbidden          = 4403 // the credential lacks a right for it
 	CloseUnknownEnvironment = 4404
 	CloseNoHello            = 4408 // no hello came in time
 )
@@ -46,7 +47,13 @@ const (
 	TypePing     = "ping"
 	TypeGoaway   = "goaway"
 	TypeError    = "error"
+
+	TypeAssignments = "assignments"
+	TypeDefinitions = "definitions"
 )
+
+// EvaluateLocal asks for definitions in the place of decisions.
+const EvaluateLocal = "local"
 
 // Client is a message from a client. Which fields count depends on its type.
 type Client struct {
@@ -56,10 +63,14 @@ type Client struct {
 	Client Name   `json:"client,omitzero"`
 	Env    string `json:"env,omitempty"`
 
+	// Of a hello: local, where the client decides by itself who gets what. Then values come as they are configured, and before them the
+	// definitions of what may be laid over them.
+	Evaluate string `json:"evaluate,omitempty"`
+
 	// Of a hello or an update. In a hello what is missing is everything, and nobody in particular; in an update it stays as it is. An
 	// empty list of patterns asks for everything in both.
 	Patterns []string       `json:"patterns,omitzero"`
-	Context  jsontext.Value `json:"context,omitempty"` // an object; kept for what depends on who asks
+	Context  jsontext.Value `json:"context,omitempty"` // an object: who asks, for values that depend on it
 
 	// Of a hello: the state the client still has, if any. Of an ack or a nack: the state it speaks of.
 	Cursor string `json:"cursor,omitempty"`
@@ -76,22 +87,22 @@ type Name struct {
 // Server is a message from a server. Which fields count depends on its type.
 type Server struct {
 	Type   string `json:"type"`
-	Cursor string `json:"cursor,omitempty"` // of snapshot, chunk, current and ping: the state they speak of
+	Cursor string `json:"cursor,omitempty"` // the state it speaks of; of a delta see From and To
 	Commit string `json:"commit,omitempty"`
 
 	// Of a snapshot. Either its values are here, or they follow in so many chunks.
 	Reason string          `json:"reason,omitempty"`
 	Values json.RawMessage `json:"values,omitempty"`
-	Chunks int             `json:"chunks,omitempty"`
+	Chunks int             `json:"chunks,omitempty"` // of definitions, too
 
-	// Of a chunk: its number, from 0, and its part of the JSON text of the values. Chunks come in order.
+	// Of a chunk: its number, from 0, and its part of the JSON text of the values, or of the definitions. Chunks come in order.
 	Index int    `json:"index,omitempty"`
 	Data  string `json:"data,omitempty"`
 
 	// Of a delta.
 	From  string          `json:"from,omitempty"`
 	To    string          `json:"to,omitempty"`
-	Cause string          `json:"cause,omitempty"` // commit, rollback, rewrite, pin, unpin, start
+	Cause string          `json:"cause,omitempty"` // commit, rollback, rewrite, pin, unpin, start, ramp, stop, resume, context
 	Patch json.RawMessage `json:"patch,omitempty"` // RFC 6902: add, replace, remove
 
 	// Of snapshot, current and delta, for those who may see history.
@@ -100,6 +111,12 @@ type Server struct {
 	RollbackOf string `json:"rollbackOf,omitempty"`
 	// Lineage is what the commit takes back, for those who may see history.
 	Lineage *Lineage `json:"lineage,omitempty"`
+
+	// Of assignments: all variants of experiments that the client has, in the place of those it was told before. Never nil in one.
+	Assignments []Assignment `json:"assignments,omitzero"`
+
+	// Of definitions, which count from the state of their cursor on: an object that package experiment reads. Here, or in so many chunks.
+	Definitions json.RawMessage `json:"definitions,omitempty"`
 
 	// Of a goaway: how many milliseconds to wait before connecting again.
 	RetryAfterMs int `json:"retryAfterMs,omitempty"`
@@ -117,6 +134,15 @@ type Lineage struct {
 	First     string `json:"first,omitempty"`     // the oldest commit that is taken back
 	Last      string `json:"last,omitempty"`      // the newest
 	Confirmed bool   `json:"confirmed,omitempty"` // the content bears out what the commit's message says
+}
+
+// Assignment is a variant of an experiment that the client has.
+type Assignment struct {
+	Experiment string `json:"experiment"`
+	Variant    string `json:"variant"`
+	Phase      int    `json:"phase"`
+	Layer      string `json:"layer"`
+	Forced     bool   `json:"forced,omitempty"` // left out of the analysis
 }
 
 // Reasons of a snapshot.

@@ -22,9 +22,10 @@ var ofClient = map[string]wire.Client{
 		Type: wire.TypeHello, Client: wire.Name{Name: "web", Version: "1.9"}, Env: "prod", Patterns: []string{"checkout.**", "search.*"},
 		Context: []byte(`{"targetingKey":"u1"}`), Cursor: "vZxPEOoxJ3JZ-DBl1-DA",
 	},
-	"update": {Type: wire.TypeUpdate, Patterns: []string{"checkout.**"}, Context: []byte(`{"targetingKey":"u2"}`)},
-	"ack":    {Type: wire.TypeAck, Cursor: "vZxPEOoxJ3JZ-DBl1-DA"},
-	"nack":   {Type: wire.TypeNack, Cursor: "vZxPEOoxJ3JZ-DBl1-DA", Reason: "the pool cannot shrink"},
+	"helloLocal": {Type: wire.TypeHello, Env: "prod", Evaluate: wire.EvaluateLocal},
+	"update":     {Type: wire.TypeUpdate, Patterns: []string{"checkout.**"}, Context: []byte(`{"targetingKey":"u2"}`)},
+	"ack":        {Type: wire.TypeAck, Cursor: "vZxPEOoxJ3JZ-DBl1-DA"},
+	"nack":       {Type: wire.TypeNack, Cursor: "vZxPEOoxJ3JZ-DBl1-DA", Reason: "the pool cannot shrink"},
 }
 
 const (
@@ -46,6 +47,31 @@ var ofServer = map[string]wire.Server{
 		RollbackOf: oneCommit,
 		Patch:      []byte(`[{"op":"remove","path":"/checkout/ratio"},{"op":"replace","path":"/checkout/timeout","value":30},{"op":"add","path":"/search","value":{"limit":null}}]`),
 	},
+	"deltaOfRamp": {
+		Type: wire.TypeDelta, From: "ddgBkj9eEflxIyoMh9LX", To: "ddgBzOEoxJ3JZ-DBl1-D", Commit: otherCommit, Cause: "ramp",
+		Patch: []byte(`[{"op":"replace","path":"/search/newRanking","value":true}]`),
+	},
+	"deltaOfDefinitions": {
+		Type: wire.TypeDelta, From: "vZxPEOoxJ3JZ-DBl1-DA", To: "vZxPkj9eEflxIyoMh9LX", Commit: otherCommit, Cause: "commit", Patch: []byte(`[]`),
+	},
+	"assignments": {
+		Type: wire.TypeAssignments, Cursor: "ddgBkj9eEflxIyoMh9LX", Assignments: []wire.Assignment{
+			{Experiment: "checkout-button", Variant: "green", Phase: 1, Layer: "checkout"},
+			{Experiment: "search-page", Variant: "control", Phase: 2, Layer: "search", Forced: true},
+		},
+	},
+	"assignmentsNone": {Type: wire.TypeAssignments, Cursor: "ddgBkj9eEflxIyoMh9LX", Assignments: []wire.Assignment{}},
+	"definitions": {
+		Type: wire.TypeDefinitions, Cursor: "vZxPkj9eEflxIyoMh9LX", Definitions: []byte(`{"environment":"prod",` +
+			`"experiments":{"checkout-button":{"environments":["prod"],"layer":"checkout","phase":1,"salt":"8f3a1c90d2b7","status":"running","traffic":"20%",` +
+			`"variants":{"control":{"weight":"50%"},"green":{"set":{"checkout.ui.button.color":"green"},"weight":"50%"}}}},` +
+			`"layers":{"checkout":{"holdout":"5%","salt":"5d1f7a26c3e8","unit":"accountId"}},` +
+			`"rollouts":{"new-ranking":{"environments":["prod"],"rules":[{"name":"staff","when":"segment(\"staff\")"}],"set":{"search.newRanking":true}}},` +
+			`"segments":{"staff":{"when":"context.staff"}},"stopped":[{"kind":"rollout","key":"new-ranking"}]}`),
+	},
+	"definitionsInChunks": {Type: wire.TypeDefinitions, Cursor: "vZxPkj9eEflxIyoMh9LX", Chunks: 2},
+	"definitionsNone":     {Type: wire.TypeDefinitions, Cursor: "vZxPEOoxJ3JZ-DBl1-DA", Definitions: []byte(`{}`)},
+
 	"ping":   {Type: wire.TypePing, Cursor: "ddgBkj9eEflxIyoMh9LX"},
 	"goaway": {Type: wire.TypeGoaway, RetryAfterMs: 2750},
 	"error": {
@@ -152,6 +178,7 @@ func TestParseClient(t *testing.T) {
 		{"long reason", `{"type":"nack","cursor":"c","reason":"` + long(1025) + `"}`, "longer than 1024 bytes"},
 		{"long environment", `{"type":"hello","env":"` + long(129) + `"}`, "longer than 128 bytes"},
 		{"long context", `{"type":"hello","context":{"a":"` + long(16<<10-7) + `"}}`, "longer than 16384 bytes"},
+		{"another way to evaluate", `{"type":"hello","evaluate":"remote"}`, "evaluate must be local"},
 		{"empty pattern", `{"type":"update","patterns":["a",""]}`, "a pattern is empty"},
 		{"no pattern", `{"type":"update","patterns":[null]}`, "a pattern is empty"},
 		{"ack of nothing", `{"type":"ack"}`, "names no cursor"},
@@ -240,7 +267,7 @@ func FuzzParseServer(f *testing.F) {
 func TestTerminal(t *testing.T) {
 	for code, want := range map[int]bool{
 		wire.CloseRestart: false, wire.CloseNotReady: false, wire.CloseSilent: false, wire.CloseTooMany: false, wire.CloseFlood: false,
-		wire.CloseBadMessage: true, wire.CloseUnknownEnvironment: true, wire.CloseNoHello: true, 1000: false, 1006: false, 4399: false, 4499: true, 4500: false,
+		wire.CloseBadMessage: true, wire.CloseForbidden: true, wire.CloseUnknownEnvironment: true, wire.CloseNoHello: true, 1000: false, 1006: false, 4399: false, 4499: true, 4500: false,
 	} {
 		if wire.Terminal(code) != want {
 			t.Errorf("%d", code)

@@ -4,6 +4,7 @@ package notifytest
 import (
 	"crypto/sha1" //nolint:gosec // names a commit as Git does
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -11,14 +12,16 @@ import (
 
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/gitsync"
 	"github.com/trunkline/trunkline/value"
 )
 
 // Live serves what a test puts live. It may be used from several goroutines.
 type Live struct {
-	// Manifest is that of the versions that are put from now on.
-	Manifest *compile.Manifest
+	// Manifest is that of the versions that are put from now on, and Definitions are their rollouts and experiments; nil for none.
+	Manifest    *compile.Manifest
+	Definitions *experiment.Definitions
 
 	mu       sync.Mutex
 	versions map[string]*apply.Version
@@ -44,11 +47,64 @@ func (l *Live) PutRedacted(env string, values, delivered *value.Value) *apply.Ve
 	hash := gitsync.Hash(sha1.Sum(binary.BigEndian.AppendUint64(nil, l.commits))) //nolint:gosec // as Git does
 	v := &apply.Version{
 		ID: hash.String(), Commit: gitsync.Commit{Hash: hash, Subject: "change", Author: gitsync.Person{Name: "Ada"}},
-		Snapshot: &compile.Snapshot{Environment: env, Manifest: l.Manifest, Values: values, Delivered: delivered},
-		Cause:    apply.CauseCommit, Since: time.Now(),
+		Snapshot: l.snapshot(env, values, delivered), Cause: apply.CauseCommit, Since: time.Now(),
 	}
 	l.swap(env, v)
 	return v
+}
+
+// snapshot lays the overrides of the definitions over values. They are those of the version before where the definitions are.
+func (l *Live) snapshot(env string, values, delivered *value.Value) *compile.Snapshot {
+	s := &compile.Snapshot{Environment: env, Manifest: l.Manifest, Values: values, Delivered: delivered, Definitions: l.Definitions}
+	if l.Definitions == nil {
+		return s
+	}
+	if before := l.versions[env]; before != nil && before.Snapshot.Definitions == l.Definitions {
+		s.Overrides = before.Snapshot.Overrides
+	} else {
+		s.Overrides = l.Definitions.In(env, experiment.Options{})
+	}
+	if s.DeliveredOverrides = s.Overrides; values != delivered {
+		s.DeliveredOverrides = s.Overrides.Redacted(func(path value.Path, v *value.Value) *value.Value { return redacted(delivered, path, v) })
+	}
+	return s
+}
+
+// redacted is what is delivered of a value that is laid over a path: what stands there is redacted, or not.
+func redacted(delivered *value.Value, path value.Path, v *value.Value) *value.Value {
+	at := delivered
+	for _, key := range path {
+		if at.Kind() == value.Redacted {
+			break
+		}
+		next, ok := at.Get(key)
+		if !ok {
+			return v
+		}
+		at = next
+	}
+	switch {
+	case at.Kind() == value.Redacted:
+		return value.NewRedacted(fmt.Sprintf("%.16x", v.Sum()), v.Place())
+	case at.Kind() == value.Map && v.Kind() == value.Map:
+		entries := slices.Clone(v.Entries())
+		for i, e := range entries {
+			entries[i].Value = redacted(at, value.Path{e.Key}, e.Value)
+		}
+		return value.NewMap(entries, v.Place())
+	}
+	return v
+}
+
+// Again puts what an environment serves live again, changed: as a pin or a stop does, which make no commit.
+func (l *Live) Again(env string, change func(*apply.Version)) *apply.Version {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := *l.versions[env]
+	v.Since = time.Now()
+	change(&v)
+	l.swap(env, &v)
+	return &v
 }
 
 // PutJSON is Put with values written as JSON.

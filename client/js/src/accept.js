@@ -2,7 +2,9 @@
 
 import { diff } from "./diff.js";
 import { messageOf, wrap } from "./errors.js";
+import { equal } from "./json.js";
 import { MAX_REASON } from "./limits.js";
+import { none } from "./message.js";
 
 /** @import {TrunklineError} from "./errors.js" */
 /** @import {Connection} from "./connection.js" */
@@ -14,7 +16,7 @@ import { MAX_REASON } from "./limits.js";
  * A state on its way.
  * @typedef {object} Offer
  * @property {State} state
- * @property {"cached" | "snapshot" | "current" | "delta"} kind
+ * @property {"cached" | "snapshot" | "current" | "delta" | "assignments"} kind assignments where nothing else came
  * @property {string} cause
  * @property {number} characters of the values as JSON, at most
  * @property {number} nodes of the values, at most
@@ -35,6 +37,11 @@ export function offer(run, o) {
   if (run.judging) run.waiting = o;
   else if (!run.o.accept || o.accepted) decide(run, o, null);
   else judge(run, o);
+}
+
+/** Whether the program has accepted values, if not on this offer then before. @param {Offer} o */
+export function isAccepted(o) {
+  return o.decided ? !o.error : o.accepted;
 }
 
 /** @param {Run} run @param {Offer} o */
@@ -65,7 +72,7 @@ function answered(run, o, error) {
   const next = run.waiting;
   run.judging = run.waiting = null;
   decide(run, o, error);
-  if (next) judge(run, next);
+  if (next && !run.closed) judge(run, next);
 }
 
 /** What the program says from now on does not matter. @param {Run} run */
@@ -79,7 +86,7 @@ function decide(run, o, error) {
   o.error = error;
   if (error) reject(run, o, error);
   else accepted(run, o);
-  reply(run, o);
+  if (o.kind !== "assignments") reply(run, o);
 }
 
 /** @param {Run} run @param {Offer} o */
@@ -95,7 +102,16 @@ function accepted(run, o) {
   run.keeper?.put(o);
   run.available();
   const changes = diff(before?.values ?? {}, state.values);
-  run.emit(kind === "delta" ? { kind, state, changes, cause } : { kind, state, changes });
+  if (kind === "delta" || (kind === "assignments" && changes.length > 0)) run.emit({ kind: "delta", state, changes, cause });
+  else if (kind !== "assignments") run.emit({ kind, state, changes });
+  tellAssignments(run, before, state);
+}
+
+/** Tells of assignments that have changed. @param {Run} run @param {Pick<State, "assignments"> | null} before @param {State} state */
+export function tellAssignments(run, before, state) {
+  const { assignments } = state;
+  const had = before?.assignments ?? none;
+  if (!equal(had, assignments)) run.emit({ kind: "assignments", state, assignments });
 }
 
 /** @param {Run} run @param {Offer} o @param {TrunklineError} error */

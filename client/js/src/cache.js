@@ -1,9 +1,11 @@
 // The last values that were accepted, kept for the next run.
 
+import { tellAssignments } from "./accept.js";
 import { diff } from "./diff.js";
 import { TrunklineError, messageOf } from "./errors.js";
 import { freeze, isMap, measure, parse, stringify } from "./json.js";
 import { ENVELOPE, MAX_DEPTH } from "./limits.js";
+import { assignmentsOf, checkTexts, none } from "./message.js";
 import { sha256 } from "./sha256.js";
 import { State } from "./state.js";
 import { timely } from "./timely.js";
@@ -72,8 +74,8 @@ export class Keeper {
 
 /** @param {Settings} o @param {Offer} offer */
 function encode(o, { state, asked }) {
-  const { values, cursor, commit, author, subject, rollbackOf } = state;
-  const body = stringify({ view: view(o, asked), cursor, commit, author, subject, rollbackOf, values });
+  const { values, cursor, commit, author, subject, rollbackOf, assignments } = state;
+  const body = stringify({ view: view(o, asked), cursor, commit, author, subject, rollbackOf, assignments: /** @type {any} */ (assignments), values });
   return `${format}${sha256(body)}\n${body}`;
 }
 
@@ -93,6 +95,7 @@ export async function recall(run, signal) {
     run.has = offer;
     run.feed.put(offer.state);
     run.emit({ kind: "cached", state: offer.state, changes: diff({}, offer.state.values) });
+    tellAssignments(run, null, offer.state);
     return setTimeout(run.available, run.o.times.kept);
   } catch (error) {
     if (!run.over) run.o.log.warn(`trunkline: the cached values are not used: ${messageOf(error)}`);
@@ -113,7 +116,9 @@ function decode(run, text) {
   const { view: of, ...version } = parse(body, integers);
   if (of !== view(run.o, run.wanted)) throw bad("they are of another server, environment, patterns or context");
   if (!isMap(version.values)) throw bad("they are no map");
-  const state = new State({ ...version, values: freeze(version.values) }, (u) => run.report(u));
+  checkTexts(version);
+  const assignments = assignmentsOf(version.assignments ?? none);
+  const state = new State({ ...version, values: freeze(version.values), assignments }, (u) => run.report(u));
   return {
     state, kind: "cached", cause: "", characters: body.length, nodes, accepted: true, asked: run.wanted, connection: null, decided: true, error: null,
   };

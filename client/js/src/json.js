@@ -140,7 +140,7 @@ export function put(map, key, value) {
   else Object.defineProperty(map, key, { value, writable: true, enumerable: true, configurable: true });
 }
 
-/** @param {Json | undefined} a @param {Json | undefined} b @returns {boolean} */
+/** Whether two values of JSON hold the same. @param {unknown} a @param {unknown} b @returns {boolean} */
 export function equal(a, b) {
   if (a === b) return true;
   if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return false;

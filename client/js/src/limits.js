@@ -6,6 +6,8 @@ export const MAX_PATTERNS = 100;
 export const MAX_NAME = 128; // of the client's name and version, and of the environment, in bytes
 export const MAX_REASON = 1024; // of a nack, in bytes
 export const MAX_CONTEXT = 16 << 10; // bytes
+export const MAX_CONTEXT_DEPTH = 5; // of maps and lists in one another
+export const MAX_ATTRIBUTES = 256; // values of a context, with the maps and lists
 
 /** Of what a server sends. */
 export const MAX_CHUNKS = 4096; // of one snapshot
@@ -14,6 +16,8 @@ export const ENVELOPE = 64 << 10; // characters of a message, or of a cache, bes
 export const ENVELOPE_DEPTH = 8; // of a message around the values in it
 export const MAX_ANSWER = 4 << 10; // bytes of an answer of HTTP
 export const MAX_WORDS = 1024; // characters of what a server says of why it ends a connection
+export const MAX_ASSIGNMENTS = 10_000;
+export const MAX_KEY = 128; // characters of the name of an experiment, a variant or a layer
 
 export const MAX_PATH = 4096; // bytes of a path or pattern
 export const MAX_DEEP = 2; // of ** in one pattern
@@ -38,4 +42,5 @@ export const TIMES = Object.freeze({
   close: 2_000, // for the close code after an error
   kept: 3_000, // for the first connection, before cached values will do; and for the cache to be read
   update: 2_000, // between two updates
+  together: 50, // between values and the assignments that belong to them
 });

@@ -9,8 +9,6 @@ import { ask, whoOf } from "./request.js";
  * @typedef {ReturnType<typeof check>} Settings
  */
 
-const silent = { warn() {}, error() {} };
-
 /**
  * Checks what a program asks for. The last two are for tests, which cannot wait as long.
  * @param {api.Options & {times?: Partial<typeof TIMES>, bounds?: typeof BOUNDS}} options
@@ -35,7 +33,7 @@ export function check(options) {
     accept: options.accept,
     cache: options.cache,
     onEvent: options.onEvent ?? (() => {}),
-    log: options.log === null ? silent : (options.log ?? console),
+    log: logOf(options.log),
     WebSocket: /** @type {new (url: string, protocols: string[]) => api.Socket} */ (WebSocket),
     fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
     times: { ...TIMES, ...options.times },
@@ -64,6 +62,19 @@ function tokenOf(token) {
   if (token === undefined || typeof token === "function") return token;
   if (typeof token !== "string" || token === "") throw bad("the token is empty", "leave it out to connect without one");
   return () => token;
+}
+
+/** Where warnings and errors go. One that fails harms nobody. @param {api.Options["log"]} log */
+function logOf(log = console) {
+  if (log !== null && [log.warn, log.error].some((tell) => typeof tell !== "function")) throw bad("a log has the methods warn and error");
+  const teller = (/** @type {"warn" | "error"} */ level) => (/** @type {string} */ message) => {
+    try {
+      log?.[level](message);
+    } catch {
+      // there is nobody to tell
+    }
+  };
+  return { warn: teller("warn"), error: teller("error") };
 }
 
 /** @param {api.Options} options @param {...("ticket" | "accept" | "onEvent")} names */

@@ -1,3 +1,6 @@
+import { messageOf } from "./errors.js";
+import { none } from "./message.js";
+
 /** @import * as api from "../types/index.js" */
 /** @import {Feed} from "./feed.js" */
 
@@ -17,6 +20,10 @@ export class Reader {
 
   get state() {
     return this.#feed.state;
+  }
+
+  get assignments() {
+    return this.state?.assignments ?? none;
   }
 
   get staleSince() {
@@ -46,5 +53,5 @@ export class Reader {
 
 /** What a program threw: it is its own, and its place helps. @param {unknown} thrown */
 function describe(thrown) {
-  return thrown instanceof Error && thrown.stack ? thrown.stack : String(thrown);
+  return thrown instanceof Error && thrown.stack ? String(thrown.stack) : messageOf(thrown);
 }

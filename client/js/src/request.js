@@ -1,7 +1,8 @@
 // What a client asks the server for, and the messages that say so.
 
-import { TrunklineError, wrap } from "./errors.js";
-import { MAX_CONTEXT, MAX_MESSAGE, MAX_NAME, MAX_PATTERNS } from "./limits.js";
+import { TrunklineError, messageOf, wrap } from "./errors.js";
+import { measure, parse } from "./json.js";
+import { MAX_ATTRIBUTES, MAX_CONTEXT, MAX_CONTEXT_DEPTH, MAX_MESSAGE, MAX_NAME, MAX_PATTERNS } from "./limits.js";
 import { parsePatterns } from "./pattern.js";
 
 /** @import * as api from "../types/index.js" */
@@ -52,7 +53,23 @@ function contextOf(context) {
   }
   if (text?.[0] !== "{") throw bad("the context is an object");
   if (bytes(text) > MAX_CONTEXT) throw bad(`the context is longer than ${MAX_CONTEXT} bytes`);
+  if (measure(text).depth > MAX_CONTEXT_DEPTH) throw bad(`the context is nested deeper than ${MAX_CONTEXT_DEPTH}`);
+  if (weight(read(text)) > MAX_ATTRIBUTES) throw bad(`the context holds more than ${MAX_ATTRIBUTES} values`);
   return text;
+}
+
+/** @param {string} text */
+function read(text) {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw bad(`the context holds ${messageOf(error)}; send a string`);
+  }
+}
+
+/** How many values there are, with the maps and lists. @param {unknown} value @returns {number} */
+function weight(value) {
+  return typeof value === "object" && value !== null ? Object.values(value).reduce((sum, member) => sum + weight(member), 1) : 1;
 }
 
 /** @param {api.Options} options @returns {Who} */

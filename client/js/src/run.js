@@ -22,6 +22,8 @@ export class Run {
   has = null;
   /** @type {import("./take.js").Parts | null} of a snapshot on its way */
   parts = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} while has is not given to the program: assignments may follow */
+  held;
   /** Nothing has come since the last update was sent. */
   open = false;
   /** @type {Offer | null} what the program is asked about */
@@ -36,6 +38,7 @@ export class Run {
   closed = false; // by the program
 
   #known = false; // a server has let us in
+  #greeted = Infinity; // when the newest connection was open
   /** @type {Date | null} when a server last said something */
   #heard = null;
   #stop = new AbortController();
@@ -73,14 +76,14 @@ export class Run {
 
   async #follow() {
     for (let attempt = 0; !this.over; attempt++) {
-      const began = Date.now();
+      this.#greeted = Infinity;
       const error = await this.#connect().catch((thrown) => wrap(thrown, "unreachable", "no connection"));
       if (this.over) return;
       if (error.terminal) {
         this.#refused(error);
         return;
       }
-      if (Date.now() - began >= this.o.times.settled) attempt = 0;
+      if (Date.now() - this.#greeted >= this.o.times.settled) attempt = 0;
       const wait = pause(this.o.times, error, attempt);
       this.#lost(error, wait);
       await rest(wait, this.#stop.signal);
@@ -98,6 +101,7 @@ export class Run {
         message: (text) => this.#take(text),
         ended: (why) => {
           this.connection = this.parts = null;
+          this.drop();
           resolve([connection.opened, why]);
         },
       });
@@ -118,6 +122,7 @@ export class Run {
   /** @param {Connection} connection */
   #greet(connection) {
     this.#known = true;
+    this.#greeted = Date.now();
     this.open = false;
     this.asked = this.wanted;
     connection.send(hello(this.o.who, this.asked, this.has?.state.cursor ?? ""));
@@ -127,6 +132,14 @@ export class Run {
   #take(text) {
     this.#heard = new Date();
     take(this, text);
+  }
+
+  /** Waits for assignments no more, and tells whether it did. */
+  drop() {
+    const held = this.held !== undefined;
+    clearTimeout(this.held);
+    this.held = undefined;
+    return held;
   }
 
   /** @param {TrunklineError} error @param {number} retry */
@@ -193,12 +206,14 @@ export class Run {
     throw new TrunklineError("protocol", why);
   }
 
-  /** @param {api.Event} event */
+  /** Tells the program what happens, until it has closed the client. @param {api.Event} event */
   emit(event) {
+    if (this.closed) return;
+    const failed = (/** @type {unknown} */ error) => this.o.log.error(`trunkline: onEvent failed: ${messageOf(error)}`);
     try {
-      this.o.onEvent(Object.freeze(event));
+      Promise.resolve(this.o.onEvent(Object.freeze(event))).catch(failed);
     } catch (error) {
-      this.o.log.error(`trunkline: onEvent failed: ${messageOf(error)}`);
+      failed(error);
     }
   }
 

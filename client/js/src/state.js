@@ -1,6 +1,7 @@
 import { parseDuration } from "./duration.js";
 import { messageOf } from "./errors.js";
 import { isMap, nameOf } from "./json.js";
+import { none } from "./message.js";
 import { lookup, parsePath } from "./path.js";
 
 /** @import * as api from "../types/index.js" */
@@ -52,7 +53,7 @@ export class State {
   #report;
 
   /**
-   * @param {{values: JsonMap} & Partial<Omit<api.State, "values">>} version its values are immutable
+   * @param {{values: JsonMap} & Partial<Omit<api.State, "values">>} version its values and assignments are immutable
    * @param {(unreadable: Unreadable) => void} report
    */
   constructor(version, report) {
@@ -62,8 +63,14 @@ export class State {
     this.author = version.author ?? "";
     this.subject = version.subject ?? "";
     this.rollbackOf = version.rollbackOf ?? "";
+    this.assignments = version.assignments ?? none;
     this.#report = report;
     Object.freeze(this);
+  }
+
+  /** The same, with something else in the place of what it has. @param {Partial<api.State>} change */
+  with(change) {
+    return new State({ ...this, ...change }, this.#report);
   }
 
   /** @param {string} path @param {any} [otherwise] @returns {any} */

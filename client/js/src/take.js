@@ -1,14 +1,16 @@
 // What a server says.
 
-import { offer, reply } from "./accept.js";
+import { isAccepted, offer, reply } from "./accept.js";
 import { TrunklineError } from "./errors.js";
-import { freeze, isMap, measure, nameOf, parse, stringify } from "./json.js";
-import { ENVELOPE, ENVELOPE_DEPTH, MAX_CHUNKS, MAX_DEPTH, MAX_WORDS } from "./limits.js";
+import { equal, freeze, isMap, nameOf, parse, stringify } from "./json.js";
+import { ENVELOPE, ENVELOPE_DEPTH, MAX_DEPTH } from "./limits.js";
+import { assignmentsOf, bounded, none, parseMessage, words, wrong } from "./message.js";
 import { applyPatch } from "./patch.js";
 import { State } from "./state.js";
 
-/** @import {Json, JsonMap} from "../types/index.js" */
+/** @import {JsonMap} from "../types/index.js" */
 /** @import {Offer} from "./accept.js" */
+/** @import {Size} from "./message.js" */
 /** @import {Run} from "./run.js" */
 
 /**
@@ -22,17 +24,18 @@ import { State } from "./state.js";
  * @param {string} text
  */
 export function take(run, text) {
-  const size = bounded(run, text, ENVELOPE, ENVELOPE_DEPTH);
-  const m = parse(text, size.integers);
-  checkMessage(m);
+  const size = bounded(run.o.bounds, text, ENVELOPE, ENVELOPE_DEPTH);
+  const m = parseMessage(text, size);
+  if (run.parts && ["snapshot", "current", "delta", "assignments"].includes(m.type)) run.forget("a snapshot breaks off");
   switch (m.type) {
     case "snapshot":
     case "current":
     case "delta":
-      if (run.parts) run.forget("a snapshot breaks off");
       return advance(run, m, size);
     case "chunk":
       return chunk(run, m);
+    case "assignments":
+      return assigned(run, m);
     case "ping":
       return ping(run, m);
     case "goaway":
@@ -43,59 +46,48 @@ export function take(run, text) {
   }
 }
 
-/** What people will read. @param {string} [text] */
-function words(text = "") {
-  return text.slice(0, MAX_WORDS);
-}
-
-/**
- * How large a text is, if that is not too much.
- * @typedef {{characters: number, nodes: number, integers: number[]}} Size
- */
-
-/** @param {Run} run @param {string} text @param {number} more @param {number} deeper @returns {Size} */
-function bounded({ o: { bounds } }, text, more, deeper) {
-  if (text.length > bounds.characters + more) throw new TrunklineError("tooLarge", `what the server sends is longer than ${bounds.characters} characters`);
-  const { nodes, depth, integers } = measure(text);
-  if (nodes > bounds.nodes + more) throw new TrunklineError("tooLarge", `what the server sends holds more than ${bounds.nodes} values`);
-  if (depth > MAX_DEPTH + deeper) throw new TrunklineError("tooLarge", `what the server sends is nested deeper than ${MAX_DEPTH}`);
-  return { characters: text.length, nodes, integers };
-}
-
-const texts = ["type", "cursor", "commit", "reason", "data", "from", "to", "cause", "author", "subject", "rollbackOf", "code", "message", "hint"];
-
-/** @param {any} m */
-function checkMessage(m) {
-  if (!isMap(m) || !m.type) throw wrong("it has no type");
-  for (const name of texts) {
-    if (m[name] !== undefined && typeof m[name] !== "string") throw wrong(`its ${name} is ${nameOf(m[name])}`);
-  }
-  if (m.chunks !== undefined && !count(m.chunks, MAX_CHUNKS)) throw wrong("a snapshot in an impossible number of chunks");
-  if (m.index !== undefined && !count(m.index, MAX_CHUNKS - 1)) throw wrong("a chunk with an impossible number");
-}
-
-/** @param {Json} n @param {number} most */
-function count(n, most) {
-  return Number.isSafeInteger(n) && Number(n) >= 0 && Number(n) <= most;
-}
-
-/** @param {string} why */
-function wrong(why) {
-  return new TrunklineError("protocol", `a message of the server is not understood: ${why}`);
-}
-
 /** Makes an offer of what a message tells. @param {Run} run @param {any} m @param {Size} size */
 function advance(run, m, size) {
   if (m.type === "snapshot" && m.chunks > 0) {
     run.parts = { head: m, next: 0, text: [], length: 0 };
     return;
   }
+  const { has, connection, asked } = run;
   const made = m.type === "snapshot" ? whole(m, size) : m.type === "current" ? same(run, m) : patched(run, m, size);
   const { author, subject, rollbackOf, commit } = m;
-  const state = new State({ values: made.values, cursor: m.to ?? m.cursor, commit, author, subject, rollbackOf }, (u) => run.report(u));
-  const asked = run.asked;
+  const cursor = m.type === "delta" ? m.to : m.cursor;
+  const assignments = has?.connection === connection ? has?.state.assignments : none; // a new connection tells them anew
+  const state = new State({ values: made.values, cursor, commit, author, subject, rollbackOf, assignments }, (u) => run.report(u));
   run.open = false;
-  offer(run, { ...made, kind: m.type, cause: m.cause ?? "", state, asked, connection: run.connection, decided: false, error: null });
+  hold(run, { ...made, kind: m.type, cause: m.cause ?? "", state, asked, connection, decided: false, error: null });
+}
+
+/**
+ * Gives the program a state. If its assignments differ from those before it, the server tells them next: so a program that has some, or
+ * has said who asks, is given it together with them, or after a moment in which none have come.
+ * @param {Run} run
+ * @param {Offer} o
+ */
+function hold(run, o) {
+  const some = run.has !== null && run.has.state.assignments.length > 0;
+  if (run.held === undefined && !some && run.asked.context === "{}") return offer(run, o);
+  run.has = o;
+  const half = run.o.times.together / 2; // so that what came while the program was busy is heard before its time is over
+  run.held ??= setTimeout(() => {
+    run.held = setTimeout(() => run.drop() && offer(run, /** @type {Offer} */ (run.has)), half);
+  }, half);
+}
+
+/** Gives the program a state with its assignments: the one that is held, or the one it has been given, once more. @param {Run} run @param {any} m */
+function assigned(run, m) {
+  const assignments = assignmentsOf(m.assignments);
+  const held = run.drop();
+  const has = run.has;
+  if (!has || has.state.cursor !== m.cursor) return run.forget("assignments belong to another state than we have");
+  const o = { ...has, state: has.state.with({ assignments }) };
+  if (held || has === run.waiting) return offer(run, o);
+  if (equal(has.state.assignments, assignments)) return;
+  offer(run, { ...o, kind: "assignments", accepted: isAccepted(has), decided: false, error: null });
 }
 
 /**
@@ -113,7 +105,7 @@ function whole({ values }, { characters, nodes }) {
 function same(run, { cursor }) {
   const has = run.has;
   if (!has || (has.state.cursor !== cursor && !run.open)) return run.forget("the server takes us for another state than we have");
-  return { values: has.state.values, characters: has.characters, nodes: has.nodes, accepted: has.decided && !has.error };
+  return { values: has.state.values, characters: has.characters, nodes: has.nodes, accepted: isAccepted(has) };
 }
 
 /** @param {Run} run @param {any} m @param {Size} size @returns {Made} */
@@ -134,7 +126,7 @@ function patched(run, { from, patch }, size) {
 function grown(run, values, has, size) {
   const most = { characters: has.characters + size.characters, nodes: has.nodes + size.nodes };
   if (most.characters <= run.o.bounds.characters && most.nodes <= run.o.bounds.nodes) return most;
-  const { characters, nodes } = bounded(run, stringify(values), 0, MAX_DEPTH);
+  const { characters, nodes } = bounded(run.o.bounds, stringify(values), 0, MAX_DEPTH);
   return { characters, nodes };
 }
 
@@ -148,7 +140,7 @@ function chunk(run, { cursor, index = 0, data = "" }) {
   if (++p.next < p.head.chunks) return;
   run.parts = null;
   const text = p.text.join("");
-  const size = bounded(run, text, 0, 0);
+  const size = bounded(run.o.bounds, text, 0, 0);
   const { chunks, ...head } = p.head;
   advance(run, { ...head, values: parse(text, size.integers) }, size);
 }
@@ -156,8 +148,8 @@ function chunk(run, { cursor, index = 0, data = "" }) {
 /** What the server takes us to have. It is answered, so that the server knows that we are there. @param {Run} run @param {any} m */
 function ping(run, { cursor }) {
   if (run.parts) return alive(run); // what it names is on its way
-  if (run.has?.state.cursor !== cursor) run.forget("the server is at another state than we have");
-  const has = /** @type {Offer} */ (run.has);
+  const has = run.has;
+  if (!has || has.state.cursor !== cursor) return run.forget("the server is at another state than we have");
   if (has.decided) reply(run, has);
   else alive(run);
 }

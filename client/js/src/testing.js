@@ -3,13 +3,14 @@
 import { TrunklineError, messageOf } from "./errors.js";
 import { Feed } from "./feed.js";
 import { freeze, isMap, put } from "./json.js";
+import { assignmentsOf, none } from "./message.js";
 import { lookup, parsePath } from "./path.js";
 import { Reader } from "./reader.js";
 import { ask } from "./request.js";
 import { State } from "./state.js";
 
 /** @import * as api from "../types/testing.js" */
-/** @import {Json, JsonMap, Request} from "../types/index.js" */
+/** @import {Assignment, Json, JsonMap, Request} from "../types/index.js" */
 
 const nobody = { name: "", version: "", env: "" };
 
@@ -24,6 +25,7 @@ class Fake extends Reader {
   #nacks = [];
   /** @type {JsonMap} what was set last, accepted or not */
   #received = freeze({});
+  #assignments = none;
   #versions = 0;
   #asked = ask(nobody, {});
 
@@ -56,6 +58,12 @@ class Fake extends Reader {
   /** @param {string} path */
   redact(path) {
     this.set(path, { $redacted: true, fp: "0000000000000000" });
+  }
+
+  /** @param {readonly (Pick<Assignment, "experiment" | "variant"> & Partial<Assignment>)[]} list */
+  setAssignments(list) {
+    this.#assignments = assignmentsOf(list.map((a) => ({ phase: 1, layer: "fake", ...a })));
+    this.#offer(this.#received);
   }
 
   disconnect() {
@@ -104,7 +112,7 @@ class Fake extends Reader {
   #offer(values) {
     this.#received = values;
     const number = ++this.#versions;
-    const version = { values, cursor: `fake${number}`, commit: number.toString(16).padStart(40, "0"), author: "fake" };
+    const version = { values, assignments: this.#assignments, cursor: `fake${number}`, commit: number.toString(16).padStart(40, "0"), author: "fake" };
     const state = new State(version, ({ path, expected, found }) => console.warn(`trunkline: ${path}: expected ${expected}, found ${found}`));
     try {
       if (number > 1) this.#accept?.(state); // what it begins with is accepted

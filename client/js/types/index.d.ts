@@ -14,8 +14,24 @@ export type Redacted = { readonly $redacted: true; readonly fp: string };
 /** Whether a value stands for one that the credential may not see. */
 export function isRedacted(value: unknown): value is Redacted;
 
+/** A variant of an experiment that the client has. Name it with what is measured. */
+export interface Assignment {
+  readonly experiment: string;
+  readonly variant: string;
+  /** Grows whenever variants get other units: what is measured of one phase is not that of another. */
+  readonly phase: number;
+  readonly layer: string;
+  /** By name: it is left out of the analysis. Missing where it is not. */
+  readonly forced?: boolean;
+}
+
 /** Reading, of one state or of the newest. */
 export interface Reads {
+  /**
+   * All experiments that the client is in, as far as its patterns select something that one sets; in the control, too. They belong to the
+   * values: those of one State are of one decision, unless the network parts them for longer than 50 ms.
+   */
+  readonly assignments: readonly Assignment[];
   /**
    * The value at a path, as database.primary.pool, servers[0], hosts["a.b"] or /hosts/a.b; undefined where nothing stands.
    */
@@ -89,7 +105,10 @@ export interface Reader extends Reads {
 export interface Request {
   /** Select the values; none means all. At most 100. */
   patterns?: readonly string[];
-  /** Who asks, for values that depend on it: an object of JSON, of which targetingKey is the unit of rollouts and experiments. */
+  /**
+   * Who asks, for values that depend on it: an object of JSON, of which targetingKey is the unit of rollouts and experiments, unless they
+   * name another. At most 16 KiB, 256 values, and 5 maps and lists in one another.
+   */
   context?: Record<string, unknown>;
 }
 
@@ -112,7 +131,18 @@ export interface Client extends Reader {
 export type Event = { readonly state: State | null } & (
   | { /** The values of an earlier run were found in the cache. */ readonly kind: "cached"; readonly changes: readonly Change[] }
   | { /** All values came anew. */ readonly kind: "snapshot"; readonly changes: readonly Change[] }
-  | { /** Some values changed. */ readonly kind: "delta"; readonly changes: readonly Change[]; readonly cause: string }
+  | {
+      /** Some values changed. */
+      readonly kind: "delta";
+      readonly changes: readonly Change[];
+      /** commit, rollback, rewrite, pin, unpin, start; without a new version ramp, stop, resume, or context: after an update of it. */
+      readonly cause: string;
+    }
+  | {
+      /** The client is in other experiments, or variants. Where values changed with them, this comes after the event that tells of these. */
+      readonly kind: "assignments";
+      readonly assignments: readonly Assignment[];
+    }
   | { /** Connected again, or asked for something else, and nothing had changed. */ readonly kind: "current"; readonly changes: readonly Change[] }
   | { /** The program did not accept state. */ readonly kind: "rejected"; readonly error: TrunklineError }
   | { readonly kind: "disconnected"; readonly error: TrunklineError; /** Milliseconds until it is tried again. */ readonly retry: number }
@@ -172,7 +202,7 @@ export interface Options extends Request {
   /** Ends the wait of connect, and nothing else. */
   signal?: AbortSignal;
   /** Called for whatever happens, in order. */
-  onEvent?: (event: Event) => void;
+  onEvent?: (event: Event) => unknown;
   /** Where warnings and errors go: the console by default, nowhere with null. */
   log?: { warn(message: string): void; error(message: string): void } | null;
   /** The platform's own by default. */

@@ -1,4 +1,4 @@
-import type { Client, State, TrunklineError } from "./index.js";
+import type { Assignment, Client, State, TrunklineError } from "./index.js";
 
 /** Values by their paths. A map or a list may be given as a whole. */
 export type Values = Record<string, unknown>;
@@ -19,6 +19,8 @@ export interface Fake extends Client {
   remove(path: string): void;
   /** Puts what readers are shown who may not see the value at a path. */
   redact(path: string): void;
+  /** Puts the client in experiments, and no others, as a new version. What is not said is phase 1 of the layer "fake". */
+  setAssignments(assignments: readonly (Pick<Assignment, "experiment" | "variant"> & Partial<Assignment>)[]): void;
   /** Makes the values stale from now on, until the next are accepted or connect is called. */
   disconnect(): void;
   connect(): void;

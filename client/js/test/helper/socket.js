@@ -61,3 +61,4 @@ export async function settle() {
 
 export const snapshot = (cursor, values, more = {}) => ({ type: "snapshot", cursor, commit: cursor, reason: "hello", values, ...more });
 export const delta = (from, to, patch, more = {}) => ({ type: "delta", from, to, commit: to, cause: "commit", patch, ...more });
+export const assignments = (cursor, list) => ({ type: "assignments", cursor, assignments: list });

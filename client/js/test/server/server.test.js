@@ -127,6 +127,47 @@ test("what is asked for changes on the connection that there is", limit, async (
   assert.ok(events.every((e) => e.kind !== "disconnected"));
 });
 
+const experiment = (variants, more = "") => `environments: [prod]
+status: running
+layer: checkout
+salt: 8f3a1c90d2b7
+phase: 1
+traffic: 100%
+variants: {control: {weight: 50%}, ${variants}: {weight: 50%, set: {checkout.retries: 7}}}
+metrics: {primary: [purchase-rate]}
+plan: {unitsTotal: 120000, minimumEffect: {relative: 10%}, alpha: 0.05, power: 0.8, minRuntime: 7d, onInconclusive: rollback}
+${more}`;
+const trial = {
+  "layers/checkout.yaml": "unit: targetingKey\nsalt: 5d1f7a26c3e8\n",
+  "metrics/purchase-rate.yaml": "name: Purchase rate\nkind: proportion\nevent: purchase\n",
+  "experiments/patience.yaml": experiment("patient", "force: {ada: patient, bo: control}\n"),
+  "rollouts/slow.yaml": "environments: [prod]\nrules: [{name: staff, when: context.staff}]\nset: {checkout.timeout: 120s}\n",
+};
+
+test("who asks decides which values it has, and which variants it is told", limit, async (t) => {
+  const w = await World.begin(t, { ...shop, ...trial });
+  const times = { together: 60_000 }; // however slow the machine is
+  const { client, events } = await following(t, w, { context: { targetingKey: "ada" }, times });
+  const patient = { experiment: "patience", variant: "patient", phase: 1, layer: "checkout", forced: true };
+  assert.deepEqual([client.int("checkout.retries", 0), client.assignments], [7, [patient]], "they are there together, from the beginning");
+  const seen = [];
+  client.watch("checkout.retries", ({ state }) => seen.push([state.int("checkout.retries", 0), ...state.assignments.map((a) => a.variant)]));
+  client.update({ context: { targetingKey: "bo", staff: true } });
+  await at(client, "checkout.retries", 3);
+  assert.deepEqual([client.assignments.map((a) => a.variant), client.get("checkout.timeout")], [["control"], "120s"]);
+  assert.equal(events.findLast((e) => e.kind === "delta").cause, "context");
+  await w.push({ "experiments/patience.yaml": experiment("patient") }, "Force nobody");
+  await eventually("bo is as anybody", () => client.assignments.length === 1 && client.assignments[0].forced === undefined);
+  const both = { patient: 7, control: 3 };
+  assert.equal(client.int("checkout.retries", 0), both[client.assignments[0].variant]);
+  client.update({ context: {} });
+  await eventually("nobody in particular is in nothing", () => client.assignments.length === 0 && client.get("checkout.timeout") === "90s");
+  assert.equal(client.int("checkout.retries", 0), 3);
+  await eventually("it is told", () => seen.length >= 2);
+  assert.ok(seen.every(([retries, variant = "control"]) => retries === both[variant]), JSON.stringify(seen));
+  assert.ok(events.every((e) => e.kind !== "disconnected"));
+});
+
 test("what is large comes in chunks", limit, async (t) => {
   const w = await World.begin(t, shop);
   const { client, events } = await following(t, w);

@@ -1,7 +1,7 @@
 // How programs in TypeScript use the client; it is compiled, and never run.
 
 import { connect, isRedacted, localStorageCache, open, TrunklineError } from "@trunkline/client";
-import type { Client, Event, Json, Reader, Socket, State, Update } from "@trunkline/client";
+import type { Assignment, Client, Event, Json, Reader, Socket, State, Update } from "@trunkline/client";
 import { fileCache } from "@trunkline/client/node";
 import { fake } from "@trunkline/client/testing";
 import * as source from "../../src/index.js";
@@ -26,12 +26,13 @@ export async function program(): Promise<void> {
   const listed: string[] = config.get("a", ["x"]);
   const any: Json | undefined = config.get("a");
   const state: State | null = config.state;
+  const variants: (string | boolean | undefined)[] = config.assignments.map((a: Assignment) => a.forced ?? a.variant);
   const stop: () => void = config.watch(["a.**"], async (u: Update) => void u.values["a"]);
   config.update({ patterns: [] });
   config.update({ context: {} });
   stop();
   await config.close();
-  void [typed, shaped, listed, any, state, open({ url: "", cache: localStorageCache() }).ready, isRedacted(any) && any.fp];
+  void [typed, shaped, listed, any, state, variants, open({ url: "", cache: localStorageCache() }).ready, isRedacted(any) && any.fp];
 
   // @ts-expect-error a URL is needed
   open({});
@@ -41,6 +42,8 @@ export async function program(): Promise<void> {
   const text: string = config.get("a", 0);
   // @ts-expect-error an integer needs a default
   config.int("a");
+  // @ts-expect-error assignments are immutable
+  config.assignments.push({ experiment: "a", variant: "b", phase: 1, layer: "c" });
   // @ts-expect-error values are immutable
   config.state!.values["a"] = 1;
   void text;
@@ -49,6 +52,7 @@ export async function program(): Promise<void> {
 function told(e: Event): string | number | undefined {
   if (e.kind === "disconnected") return e.retry;
   if (e.kind === "delta") return e.cause + e.changes.length;
+  if (e.kind === "assignments") return e.assignments[0]?.experiment;
   if (e.kind === "unreadable") return e.path + e.expected + e.found;
   if (e.kind === "rejected" || e.kind === "refused") return e.error instanceof TrunklineError ? e.error.code : "";
   return e.changes[0]?.path;
@@ -63,5 +67,6 @@ export function ofTests(): void {
   const client: Client = f;
   service(f);
   f.setAll({ "checkout.limit": 20n });
+  f.setAssignments([{ experiment: "checkout-button", variant: "green" }]);
   void [client, f.nacks[0]?.reason, f.watching];
 }

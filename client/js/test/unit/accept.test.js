@@ -99,6 +99,10 @@ test("what a program says after it has closed the client does not matter", async
   answer();
   await settle();
   assert.deepEqual([slow.client.state, slow.kinds()], [null, []]);
+  let asked = 0;
+  const busy = follow(t, { accept: async () => void asked++, onEvent: () => void busy.client.close() });
+  await busy.open(snapshot("c1", { n: 1 }), to(2));
+  assert.equal(asked, 1, "it is not asked any more");
   const own = follow(t, { accept: () => own.client.close() && undefined });
   await own.open(snapshot("c1", { n: 1 }));
   assert.deepEqual([own.client.state, own.kinds()], [null, []]);

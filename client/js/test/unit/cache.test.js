@@ -9,8 +9,9 @@ import { test } from "node:test";
 import { localStorageCache } from "../../src/index.js";
 import { TIMES } from "../../src/limits.js";
 import { fileCache } from "../../src/node.js";
+import { sha256 } from "../../src/sha256.js";
 import { follow } from "../helper/follow.js";
-import { delta, settle, snapshot } from "../helper/socket.js";
+import { assignments, delta, settle, snapshot } from "../helper/socket.js";
 
 /** A cache that is a string. */
 function memory(text = null) {
@@ -20,10 +21,16 @@ function memory(text = null) {
 
 const full = '{"type":"snapshot","cursor":"c1","commit":"4be2","author":"Ada","subject":"Begin","values":{"id":9007199254740993,"n":1,"dsn":{"$redacted":true,"fp":"ab"}}}';
 
+/** A text of the cache, changed by somebody who knows how its checksum is made. */
+function signed(text) {
+  const body = text.slice(text.indexOf("\n") + 1);
+  return `trunkline.cache.v1 ${sha256(body)}\n${body}`;
+}
+
 async function kept(t, options = {}) {
   const cache = memory();
   const f = follow(t, { cache, ...options });
-  await f.open(full);
+  await f.open(full, assignments("c1", []));
   await f.client.close();
   return cache;
 }
@@ -38,6 +45,13 @@ test("without any server a program begins with the values of its last run", asyn
   f.socket.fail();
   await settle();
   assert.equal(f.ready.state, "ready", "a server that is not there is not waited for");
+});
+
+test("what a version of the client before assignments kept is read", async (t) => {
+  const { text } = await kept(t);
+  const f = follow(t, { cache: memory(signed(text.replace('"assignments":[],', ""))) });
+  await settle();
+  assert.deepEqual([f.client.get("n"), f.client.assignments, f.log], [1, [], []]);
 });
 
 test("a server that takes long is not waited for either", async (t) => {
@@ -67,6 +81,9 @@ test("what cannot be trusted is passed over, with a word in the log", async (t) 
     [memory("{}"), {}, "they are none"],
     [memory(text.replace('"n":1', '"n":2')), {}, "damaged"],
     [memory(text.slice(0, -1)), {}, "damaged"],
+    [memory(signed(text.replace('"cursor":"c1"', '"cursor":7'))), {}, "its cursor is a number"],
+    [memory(signed(text.replace('"assignments":[]', '"assignments":[7]'))), {}, "an assignment is none"],
+    [memory(signed(text.replace(/"values":.*/, '"values":[]}'))), {}, "they are no map"],
     [memory(text), { url: "http://other.test" }, "of another server"],
     [memory(text), { env: "prod" }, "of another server"],
     [memory(text), { patterns: ["n"] }, "of another server"],

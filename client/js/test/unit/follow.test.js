@@ -8,7 +8,7 @@ import { TIMES } from "../../src/limits.js";
 import { pause } from "../../src/run.js";
 import { throws } from "../helper/check.js";
 import { follow } from "../helper/follow.js";
-import { delta, settle, snapshot, sockets } from "../helper/socket.js";
+import { assignments, delta, settle, snapshot, sockets } from "../helper/socket.js";
 
 const testdata = new URL("../../../wire/testdata/", import.meta.url);
 const golden = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, testdata), "utf8"));
@@ -16,14 +16,16 @@ const golden = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, testdat
 test("the golden messages of a client are those it sends", async (t) => {
   const hello = golden("hello");
   const f = follow(t, { ...hello, client: hello.client, accept: (s) => { if (s.cursor === "bad") throw new Error(golden("nack").reason); } });
-  const s = await f.open(snapshot(hello.cursor, {}));
+  const s = await f.open(snapshot(hello.cursor, {}), assignments(hello.cursor, []));
   assert.deepEqual(s.sent, [{ ...hello, cursor: undefined }, golden("ack")].map((m) => JSON.parse(JSON.stringify(m))));
   s.end(4000);
   await f.pass(TIMES.firstRetry * 1.1);
-  const again = await f.open(snapshot("bad", {}));
+  const again = await f.open(snapshot("bad", {}), assignments("bad", []));
   assert.deepEqual(again.sent, [hello, { ...golden("nack"), cursor: "bad" }]);
   f.client.update({ patterns: golden("update").patterns, context: golden("update").context });
   assert.deepEqual(again.sent.at(-1), golden("update"));
+  assert.equal(golden("helloLocal").evaluate, "local");
+  assert.ok([...s.sent, ...again.sent].every((m) => m.evaluate === undefined), "it never asks to decide by itself");
 });
 
 test("the golden messages of a server are understood", async (t) => {
@@ -55,6 +57,29 @@ test("the golden messages of a server are understood", async (t) => {
   assert.equal(refused.client.error.message, "no such environment is served; name one of prod, staging");
   assert.equal(refused.client.error.code, "unknownEnvironment");
   assert.equal(refused.client.error.hint, "name one of prod, staging");
+});
+
+test("the golden messages that come with experiments are understood", async (t) => {
+  const f = follow(t);
+  const s = await f.open(golden("snapshot"), golden("delta"), golden("assignments"));
+  assert.deepEqual(f.client.assignments, golden("assignments").assignments);
+  assert.deepEqual(f.kinds(), ["snapshot", "delta", "assignments"]);
+  s.say(golden("assignmentsNone"));
+  assert.deepEqual([f.client.assignments, f.kinds().at(-1)], [[], "assignments"]);
+  const ramp = golden("deltaOfRamp");
+  s.say(snapshot(ramp.from, { search: { newRanking: false } }), ramp);
+  assert.deepEqual([f.client.state.values, f.client.state.cursor, f.events.at(-1).cause], [{ search: { newRanking: true } }, ramp.to, "ramp"]);
+  assert.equal(s.closed, undefined);
+});
+
+test("the golden messages for those who decide by themselves are passed over", async (t) => {
+  const f = follow(t);
+  const s = await f.open(golden("snapshot"));
+  const { state } = f.client;
+  s.say(golden("definitions"), golden("definitionsNone"), golden("definitionsInChunks"));
+  assert.deepEqual([f.client.state, s.sent.length, s.closed, f.kinds()], [state, 2, undefined, ["snapshot"]]);
+  s.say(golden("deltaOfDefinitions"));
+  assert.deepEqual([f.client.state.values, f.client.state.cursor, f.events.at(-1).changes], [state.values, golden("deltaOfDefinitions").to, []]);
 });
 
 test("every golden message is run", () => {
@@ -93,9 +118,7 @@ test("what is read belongs to one version, and stale is told", async (t) => {
 
 test("messages of types that are not known are passed over", async (t) => {
   const f = follow(t);
-  const s = await f.open({ type: "assignments", cursor: "c1", assignments: [{ experiment: "e", variant: "green", phase: 1 }] }, snapshot("c1", { a: 1 }), {
-    type: "later", index: 7, more: [1],
-  });
+  const s = await f.open({ type: "later", index: 7, more: [1] }, snapshot("c1", { a: 1 }), { type: "constructor", cursor: "c2", values: {} });
   assert.equal(s.closed, undefined);
   assert.equal(f.client.get("a", 0), 1);
   assert.equal(s.sent.length, 2);
@@ -125,6 +148,7 @@ test("what does not fit is thrown away, and everything asked for anew", async (t
     ["another state than we have", { type: "current", cursor: "c1" }],
     ["another state than we have", a, { type: "ping", cursor: "c2" }],
     ["another state than we have", { type: "ping", cursor: "c1" }],
+    ["another state than we have", { type: "ping" }],
     ["belongs to nothing", a, part(0, "{")],
     ["belongs to nothing", a, chunks, part(1, "{")],
     ["belongs to nothing", a, chunks, part(0, "{", "c8")],
@@ -286,6 +310,8 @@ test("a connection that lasted begins the waiting anew", async (t) => {
   s.end(1006);
   await settle();
   assert.equal(retries().at(-1), 220);
+  await f.pass(60_000);
+  assert.deepEqual(retries().slice(5, 9), [440, 880, 1760, 3520], "an attempt that takes long is no connection that lasts");
 });
 
 test("close codes say whether connecting again is of use", async (t) => {
@@ -329,7 +355,7 @@ test("what does not speak the protocol is left", async (t) => {
 test("what is asked for changes on the connection that there is", async (t) => {
   const f = follow(t, { patterns: ["a"], context: { targetingKey: "u1" } });
   f.client.update({ patterns: ["a", "b"] }); // before there is one
-  const s = await f.open(snapshot("c1", { a: 1, b: 2 }));
+  const s = await f.open(snapshot("c1", { a: 1, b: 2 }), assignments("c1", []));
   assert.deepEqual([s.sent[0].patterns, s.sent[0].context], [["a", "b"], { targetingKey: "u1" }]);
   f.client.update({ patterns: ["a", "b"] });
   assert.equal(s.sent.length, 2, "nothing is sent for what was asked for");
@@ -340,7 +366,7 @@ test("what is asked for changes on the connection that there is", async (t) => {
   f.client.update({ context: {} });
   f.client.update({ patterns: [] });
   assert.equal(s.sent.length, 3);
-  s.say(snapshot("c2", { b: 2 }, { reason: "update" }));
+  s.say(snapshot("c2", { b: 2 }, { reason: "update" }), assignments("c2", []));
   await f.pass(TIMES.update);
   assert.deepEqual(s.sent.at(-1), { type: "update", patterns: [], context: {} });
   assert.equal(s.sent.length, 5, "changes in quick succession are one");
@@ -368,10 +394,13 @@ test("what the server would refuse is not sent", async (t) => {
     [{ context: [] }, "the context is an object"],
     [{ context: "u1" }, "the context is an object"],
     [{ context: { a: "é".repeat(8192) } }, "longer than 16384 bytes"],
+    [{ context: { a: { b: { c: { d: [[]] } } } } }, "nested deeper than 5"],
+    [{ context: Object.fromEntries(Array.from({ length: 256 }, (_, i) => [`a${i}`, i])) }, "holds more than 256 values"],
+    [{ context: { accountId: 2 ** 63 } }, "an integer beyond 64 bits; send a string"],
     [{ context: { name: "\ud800" } }, "half of a character"],
   ]);
   assert.throws(() => f.client.update({ context: { n: 1n } }), /cannot be sent as JSON/);
-  f.client.update({ context: { name: "\\ud800 𝄞" } });
+  f.client.update({ context: { name: "\\ud800 𝄞", ids: [-(2 ** 62), 1e30, { "": [{}] }], many: Array(245).fill(null) } });
   assert.equal(s.sent.at(-1).context.name, "\\ud800 𝄞");
   assert.deepEqual(s.sent.at(-1).patterns, []);
 });
@@ -390,6 +419,7 @@ test("options are checked", () => {
     [{ env: "x".repeat(129) }, "env is a string of at most 128 bytes"],
     [{ client: { name: "é".repeat(65) } }, "name is a string of at most 128 bytes"],
     [{ patterns: ["*x"] }, "a whole segment"],
+    [{ log: { warn() {} } }, "a log has the methods warn and error"],
   ]);
   const native = globalThis.WebSocket;
   delete globalThis.WebSocket;

@@ -75,6 +75,22 @@ test("a fake can be disconnected, redacted, refused and asked what was asked for
   await settle();
 });
 
+test("a fake can be put in experiments", async () => {
+  const f = fake({ n: 1 });
+  assert.deepEqual(f.assignments, []);
+  const { state } = f;
+  f.setAssignments([{ experiment: "button", variant: "green" }, { experiment: "page", variant: "control", phase: 2, layer: "search", forced: true }]);
+  const want = [{ experiment: "button", variant: "green", phase: 1, layer: "fake" }, { experiment: "page", variant: "control", phase: 2, layer: "search", forced: true }];
+  assert.deepEqual([f.assignments, f.state.assignments, state.assignments, f.get("n")], [want, want, [], 1]);
+  assert.notEqual(f.state.commit, state.commit);
+  f.set("n", 2);
+  assert.deepEqual(f.assignments, want, "they stay");
+  throws((a) => f.setAssignments([a]), [[{ experiment: "a" }, "an assignment is none"], [{ experiment: "a", variant: "b", phase: 0 }, "an assignment is none"]]);
+  assert.deepEqual(f.assignments, want);
+  f.setAssignments([]);
+  assert.deepEqual([f.assignments, f.get("n")], [[], 2]);
+});
+
 test("what a server could not say is refused", () => {
   const f = fake({ n: 1, list: [1] });
   throws(([path, value]) => f.set(path, value), [

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isRedacted } from "../../src/index.js";
+import { TIMES } from "../../src/limits.js";
 import { follow } from "../helper/follow.js";
 import { delta, settle, snapshot } from "../helper/socket.js";
 
@@ -121,15 +122,29 @@ test("what a callback throws is logged and harms nobody", async (t) => {
   f.client.watch("**", () => { throw new Error("thrown"); });
   f.client.watch("**", () => Promise.reject(new Error("rejected")));
   f.client.watch("**", () => { throw null; });
+  f.client.watch("**", () => { throw Object.create(null); });
   f.client.watch("**", () => good++);
   const s = await f.open(snapshot("c1", { n: 1 }), delta("c1", "c2", [{ op: "replace", path: "/n", value: 2 }]));
   s.say(delta("c2", "c3", [{ op: "replace", path: "/n", value: 3 }]));
   await settle();
   assert.equal(good, 2);
   assert.equal(s.closed, undefined);
-  for (const says of ["a watch of ** failed: Error: thrown", "a watch of ** failed: Error: rejected", "a watch of ** failed: null", "onEvent failed: event"]) {
-    assert.ok(f.log.some((line) => line.includes(says)), says);
+  for (const says of ["a watch of ** failed: Error: thrown", "a watch of ** failed: Error: rejected", "a watch of ** failed: null", "a watch of ** failed: something that has no words", "onEvent failed: event"]) {
+    assert.equal(f.log.filter((line) => line.includes(says)).length, 3 - says.startsWith("a watch"), says);
   }
+});
+
+test("an event that a program takes its time for, and a log, may fail", async (t) => {
+  const slow = follow(t, { onEvent: async () => { throw new Error("later"); } });
+  await slow.open(snapshot("c1", { n: 1 }));
+  assert.deepEqual(slow.log, ["error: trunkline: onEvent failed: later"]);
+  const fail = () => { throw new Error("disk full"); };
+  const f = follow(t, { log: { warn: fail, error: fail } });
+  f.client.watch("n", () => { throw new Error("thrown"); });
+  (await f.open(snapshot("c1", { n: 1 }))).end(1006);
+  assert.equal(f.client.get("n", "text"), "text");
+  await f.pass(TIMES.firstRetry * 1.1);
+  assert.equal(f.made.length, 2);
 });
 
 test("a program may end whatever it is told of while it is told", async (t) => {
