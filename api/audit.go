@@ -170,11 +170,12 @@ func (d *reader) record(r *audit.Record) *audit.Record {
 	seen, commit := *r, *r.CommitRecord
 	seen.CommitRecord = &commit
 	commit.Due = 0 // it counts other environments
-	commit.Problems = visible(r.Problems, d.who, live)
+	commit.Problems, commit.Waiting = d.beyond.problems(visible(r.Problems, d.who, live)), d.beyond.text(r.Waiting)
 	if d.who.Grant.Everything() {
 		return &seen
 	}
 	may := restricted(d.who, live)
+	commit.Effects = nil // whose they are may not be the reader's to know
 	commit.Changes, commit.Lineage = d.changesSeen(r.CommitRecord, may), lineageSeen(r.Lineage, may)
 	if len(commit.Problems)+len(commit.Changes) == 0 && r.Baseline != nil {
 		return nil

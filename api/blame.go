@@ -25,9 +25,9 @@ type Blame struct {
 
 // BlameEntry is one value, which is a scalar, a list or an empty map.
 type BlameEntry struct {
-	Path  string       `json:"path"`
-	Value *value.Value `json:"value"`
-	value.Pos
+	Path      string       `json:"path"`
+	Value     *value.Value `json:"value"`
+	value.Pos              // without a file where an environment beyond the grant says it
 	Origin
 }
 
@@ -66,7 +66,7 @@ func (a *api) blame(w http.ResponseWriter, r *http.Request) {
 	if path, err := value.ParsePath(text); err == nil { // not a pattern: something must stand there
 		seen := who.Grant.Scope(nil, nil).Select(snapshot.Values)
 		if _, found := seen.At(path); !found {
-			missing(seen, text).write(w)
+			a.vanished(r.Context(), w, who, at, env, path, missing(seen, text))
 			return
 		}
 		what.Patterns = []value.Pattern{value.Literal(beforeList(seen, path))}
@@ -117,18 +117,23 @@ func (a *api) verdicts(ctx context.Context, env string) *verdicts {
 	return &verdicts{find: find, known: map[gitsync.Hash]*audit.CommitRecord{}}
 }
 
+// of is nil where the log does not tell.
+func (v *verdicts) of(commit gitsync.Hash) *audit.CommitRecord {
+	record, known := v.known[commit]
+	if !known {
+		record = v.find(commit)
+		v.known[commit] = record
+	}
+	return record
+}
+
 func (v *verdicts) origin(o history.Origin) Origin {
 	c := o.Commit
 	out := Origin{
 		Commit: c.Hash.String(), Author: personOf(c.Author), CoAuthors: personsOf(c.CoAuthors), Merged: personsOf(c.Merged),
 		Committed: tellable(c.Committer.When), Subject: c.Subject, Older: o.Older,
 	}
-	record, known := v.known[c.Hash]
-	if !known {
-		record = v.find(c.Hash)
-		v.known[c.Hash] = record
-	}
-	if record != nil {
+	if record := v.of(c.Hash); record != nil {
 		out.Verdict, out.Signer, out.Committed = record.Verdict, record.Signer, record.Committed
 	}
 	return out

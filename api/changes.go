@@ -16,13 +16,14 @@ import (
 // reader is somebody who reads records, within what one request may look up.
 type reader struct {
 	*api
-	ctx  context.Context
-	who  *access.Identity
-	left int // versions that may still be looked into
+	ctx    context.Context
+	who    *access.Identity
+	beyond *beyond
+	left   int // versions that may still be looked into
 }
 
 func (a *api) reader(ctx context.Context, who *access.Identity) *reader {
-	return &reader{api: a, ctx: ctx, who: who, left: maxLookedInto}
+	return &reader{api: a, ctx: ctx, who: who, beyond: a.beyond(who), left: maxLookedInto}
 }
 
 // changesSeen are the changes of a record that the reader may know of.

@@ -38,6 +38,7 @@ type Options struct {
 	Look   func() Look
 	Tokens Tokens
 	Pins   Pins
+	Stops  Stops
 	// Sessions counts the connected clients.
 	Sessions func() int
 	// Convergence tells how far those of an environment have followed, or false where nothing is known; it may be nil.
@@ -70,6 +71,10 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET /v1/pins", a.pins)
 	mux.HandleFunc("POST /v1/pins", needs(access.Operate, a.pin))
 	mux.HandleFunc("DELETE /v1/pins/{environment}", needs(access.Operate, a.unpin))
+	mux.HandleFunc("GET /v1/overrides", needs(access.Define, a.overrides))
+	mux.HandleFunc("GET /v1/stops", needs(access.Operate, a.stops))
+	mux.HandleFunc("POST /v1/stops", needs(access.Operate, a.stop))
+	mux.HandleFunc("DELETE /v1/stops/{environment}/{key}", needs(access.Operate, a.resume))
 	mux.HandleFunc("GET /v1/tokens", needs(access.Operate, a.tokens))
 	mux.HandleFunc("POST /v1/tokens", needs(access.Operate, a.newToken))
 	mux.HandleFunc("DELETE /v1/tokens/{name}", needs(access.Operate, a.revokeToken))
@@ -114,6 +119,8 @@ type api struct {
 	o       Options
 	sights  sights
 	withins withins
+	// settables are the paths that depend on who asks.
+	settables settables
 	// followers holds a token for each reader that follows the audit log.
 	followers chan struct{}
 }
@@ -132,26 +139,29 @@ var (
 // config answers GET /v1/config/{path}: the value there, as JSON, redacted where it is marked sensitive.
 func (a *api) config(w http.ResponseWriter, r *http.Request) {
 	who := access.FromContext(r.Context())
-	version, values, refused := a.asked(w, r, who)
+	rd, refused := a.asked(w, r, who)
 	if refused != nil {
 		refused.write(w)
 		return
 	}
 	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, configPrefix), "/")
-	v, found := values.Lookup(path)
+	v, found := rd.lookup(path)
 	if !found {
-		missing(values, path).write(w)
+		missing(rd.all(), path).write(w)
 		return
 	}
 	if a.o.Revealed != nil && who.Grant.May(access.Reveal) {
-		if shown, _ := redacted(version, who).Lookup(path); shown == nil || shown.Sum() != v.Sum() {
-			a.o.Revealed(who, version.Snapshot.Environment, path)
+		if shown, _ := rd.plain(path); shown == nil || shown.Sum() != v.Sum() {
+			a.o.Revealed(who, rd.version.Snapshot.Environment, path)
 		}
 	}
 	tag := etag(v)
-	headers := [2]string{tag, version.ID}
+	headers := [2]string{tag, rd.version.ID}
 	h := w.Header()
 	h[headerETag], h[headerCommit] = headers[:1:1], headers[1:]
+	if rd.overridden(path) {
+		h.Add("Vary", headerContext)
+	}
 	if matches(r.Header["If-None-Match"], tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return

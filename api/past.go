@@ -103,11 +103,7 @@ func (a *api) unreached(err error, who *access.Identity) *problem {
 	case errors.Is(err, history.ErrNoEnvironment):
 		return &problem{http.StatusNotFound, "unknownEnvironment", err.Error(), "see /v1/versions for when there was one"}
 	case errors.As(err, &unfit):
-		p := &problem{http.StatusConflict, "unfit", fmt.Sprintf("version %s does not compile for %s", unfit.Commit.Short(), unfit.Environment), "ask for another version"}
-		for _, seen := range visible([]compile.Problem{unfit.Problem}, who, a.o.Live.Get(unfit.Environment)) {
-			p.Message += ": " + seen.String()
-		}
-		return p
+		return a.unfit(unfit, who)
 	case errors.Is(err, history.ErrBusy):
 		return &problem{http.StatusServiceUnavailable, "busy", err.Error(), "try again in a moment"}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -117,11 +113,23 @@ func (a *api) unreached(err error, who *access.Identity) *problem {
 	return &problem{http.StatusServiceUnavailable, "pastUnavailable", "the history cannot be read", "try again in a moment; the server's log says why"}
 }
 
+// unfit tells why a version has no values, to those who may see where, and how to find one that has.
+func (a *api) unfit(e *history.UnfitError, who *access.Identity) *problem {
+	p := &problem{http.StatusConflict, "unfit", e.Summary(), fmt.Sprintf(
+		"ask for a version that is valid: /v1/versions?env=%s&verdict=valid lists them, and so does trunkline history --env %s --verdict valid", e.Environment, e.Environment,
+	)}
+	for _, seen := range a.beyond(who).problems(visible([]compile.Problem{e.Problem}, who, a.o.Live.Get(e.Environment))) {
+		p.Message += ": " + seen.String()
+	}
+	return p
+}
+
 // selection is what a reader sees of what a pattern selects; an empty one selects everything.
 func selection(who *access.Identity, text string) (history.Selection, *problem) {
-	var what history.Selection
+	what := history.Selection{Knows: who.Grant.Allows}
 	if !who.Grant.Everything() {
-		what.See = who.Grant.Scope(nil, nil).Select
+		may := who.Grant.Scope(nil, nil)
+		what.See, what.Sight = may.Select, may.Key()
 	}
 	if text == "" {
 		return what, nil

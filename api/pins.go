@@ -99,7 +99,7 @@ func (a *api) pin(w http.ResponseWriter, r *http.Request) {
 		Environment: asked.Environment, By: who.String(), Reason: asked.Reason, Expires: asked.Expires,
 	})
 	if err != nil {
-		unheld(err).write(w)
+		a.unheld(err, who).write(w)
 		return
 	}
 	writeJSON(w, http.StatusCreated, pinStatus(&p, nil, who))
@@ -120,7 +120,7 @@ func (a *api) unpin(w http.ResponseWriter, r *http.Request) {
 		Pin: apply.Pin{Environment: env}, By: who.String(), Reason: asked.Reason, Forced: asked.Force,
 	})
 	if err != nil {
-		unheld(err).write(w)
+		a.unheld(err, who).write(w)
 		return
 	}
 	writeJSON(w, http.StatusOK, pinStatus(&u.Pin, nil, who))
@@ -134,18 +134,18 @@ func mayHold(who *access.Identity, env, reason string) *problem {
 	case !who.Grant.Everything():
 		return &problem{http.StatusForbidden, "forbidden", "this touches the whole environment, and the credential is for some of its values", "ask an operator whose credential is for all"}
 	case reason == "" || len(reason) > maxReason:
-		return &problem{http.StatusBadRequest, "noReason", "a pin is put on and taken off for a reason, of at most 1000 bytes", "say why; it goes on record"}
+		return &problem{http.StatusBadRequest, "noReason", "this is done for a reason, of at most 1000 bytes", "say why; it goes on record"}
 	}
 	return nil
 }
 
 // unheld tells why a pin was not put on or taken off.
-func unheld(err error) *problem {
+func (a *api) unheld(err error, who *access.Identity) *problem {
 	switch {
 	case errors.Is(err, apply.ErrUnknownVersion), errors.Is(err, gitsync.ErrNotFound):
 		return &problem{http.StatusNotFound, "unknownVersion", err.Error(), "see /v1/versions"}
 	case errors.Is(err, apply.ErrUnfit):
-		return &problem{http.StatusConflict, "unfit", err.Error(), "pin another version"}
+		return &problem{http.StatusConflict, "unfit", a.beyond(who).text(err.Error()), "pin another version"}
 	case errors.Is(err, apply.ErrNotPinned):
 		return &problem{http.StatusNotFound, "notPinned", err.Error(), "see GET /v1/pins"}
 	case errors.Is(err, apply.ErrFledFrom):

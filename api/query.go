@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -17,33 +18,68 @@ func (a *api) query(w http.ResponseWriter, r *http.Request) {
 		(&problem{http.StatusRequestEntityTooLarge, "tooLarge", "the query is larger than 64 KiB, or was cut", "ask for less at a time"}).write(w)
 		return
 	}
+	attributes, data := ownContext(data)
 	q, err := value.ParseQuery(data)
 	if err != nil {
 		badQuery(err).write(w)
 		return
 	}
 	who := access.FromContext(r.Context())
-	version, values, refused := a.asked(w, r, who)
+	rd, refused := a.asked(w, r, who)
+	if refused == nil {
+		refused = rd.concerns(r, attributes)
+	}
 	if refused != nil {
 		refused.write(w)
 		return
 	}
-	answer, err := q.Run(values, value.QueryBudget{})
+	answer, err := q.Run(rd.all(), value.QueryBudget{})
 	if err != nil {
 		(&problem{http.StatusBadRequest, "queryTooMuch", err.Error(), "narrow the pattern or the condition"}).write(w)
 		return
 	}
 	if a.o.Revealed != nil && who.Grant.May(access.Reveal) {
-		redacted := version.Snapshot.Delivered
 		if slices.ContainsFunc(answer.Matches, func(m value.QueryMatch) bool {
-			shown, _ := redacted.Lookup(m.Path)
+			shown, _ := rd.plain(m.Path)
 			return shown == nil || shown.Sum() != m.Value.Sum()
 		}) {
-			a.o.Revealed(who, version.Snapshot.Environment, q.Pattern().String())
+			a.o.Revealed(who, rd.version.Snapshot.Environment, q.Pattern().String())
 		}
 	}
-	w.Header()[headerCommit] = []string{version.ID}
+	w.Header()[headerCommit] = []string{rd.version.ID}
 	writeJSON(w, http.StatusOK, answer)
+}
+
+// ownContext takes the context out of a query, of which it is no part: who it is about, as far as that depends on who asks. What cannot be
+// read is left to the reader of queries.
+func ownContext(data []byte) (attributes *value.Value, rest []byte) {
+	if !bytes.Contains(data, []byte(`"context"`)) {
+		return nil, data
+	}
+	body, err := value.ParseJSON(data)
+	if err != nil {
+		return nil, data
+	}
+	attributes, ok := body.Get("context")
+	if !ok {
+		return nil, data
+	}
+	without, _ := body.Set(value.Path{"context"}, nil)
+	return attributes, without.AppendJSON(nil)
+}
+
+// concerns makes a reading one about whoever the body of a request says, if it does.
+func (rd *reading) concerns(r *http.Request, attributes *value.Value) (refused *problem) {
+	switch {
+	case attributes == nil:
+		return nil
+	case saysContext(r):
+		return badContext("the context is given more than once")
+	case asksOf(r) != "":
+		return contextOfThePast
+	}
+	rd.context, refused = about(attributes, rd.who)
+	return refused
 }
 
 func badQuery(err error) *problem {

@@ -54,27 +54,30 @@ func unnarrowed(v *apply.Version, who *access.Identity) *value.Value {
 
 // asked is the version that a request asks of, the one that is live unless it names another, and what the reader sees of it. What is
 // seen of old versions is not kept.
-func (a *api) asked(w http.ResponseWriter, r *http.Request, who *access.Identity) (*apply.Version, *value.Value, *problem) {
+func (a *api) asked(w http.ResponseWriter, r *http.Request, who *access.Identity) (reading, *problem) {
+	context, refused := contextOf(r, who)
+	if refused != nil {
+		return reading{}, refused
+	}
 	if name := asksOf(r); name != "" {
+		if saysContext(r) {
+			return reading{}, contextOfThePast
+		}
 		version, refused := a.earlier(w, r, who, name)
 		if refused != nil {
-			return nil, nil, refused
+			return reading{}, refused
 		}
-		return version, scope(version, who).Select(unnarrowed(version, who)), nil
+		return reading{version: version, who: who, values: scope(version, who).Select(unnarrowed(version, who))}, nil
 	}
 	version, refused := a.version(queryValue(r, "env"), who)
 	if refused != nil {
-		return nil, nil, refused
+		return reading{}, refused
 	}
-	return version, a.sights.seen(version, who), nil
-}
-
-// redacted is what a reader would see of a version without the right to reveal.
-func redacted(v *apply.Version, who *access.Identity) *value.Value {
-	if who.Grant.Everything() {
-		return v.Snapshot.Delivered
+	rd := reading{version: version, who: who, values: a.sights.seen(version, who), context: context}
+	if _, rd.overrides = version.Snapshot.Of(who.Grant.May(access.Reveal)); rd.overrides != nil {
+		rd.settable = a.settables.of(version)
 	}
-	return scope(v, who).Select(v.Snapshot.Delivered)
+	return rd, nil
 }
 
 // scope is what a reader may see of a version.

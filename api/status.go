@@ -57,6 +57,7 @@ type EnvironmentStatus struct {
 	Blocked *BlockedStatus `json:"blocked,omitempty"`
 	Pending *PendingStatus `json:"pending,omitempty"`
 	Pin     *PinStatus     `json:"pin,omitempty"`
+	Stops   []StopStatus   `json:"stops,omitempty"`
 
 	Sessions *SessionsStatus `json:"sessions,omitempty"`
 }
@@ -104,7 +105,7 @@ func (a *api) status(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, e := range s.Environments {
 		if who.Grant.Allows(e.Name) {
-			one := environmentStatus(e, who)
+			one := a.environmentStatus(e, who)
 			if who.Grant.May(access.History) {
 				one.Sessions = a.sessionsStatus(e.Name, who)
 			}
@@ -142,14 +143,17 @@ func refusedStatus(r *apply.Refusal) *RefusedStatus {
 	return s
 }
 
-func environmentStatus(e apply.EnvironmentStatus, who *access.Identity) EnvironmentStatus {
+func (a *api) environmentStatus(e apply.EnvironmentStatus, who *access.Identity) EnvironmentStatus {
 	answer := EnvironmentStatus{Live: liveStatus(e.Live, who), Pin: pinStatus(e.Pin, e.Newest, who)}
 	if !who.Grant.May(access.History) {
 		return answer
 	}
-	answer.Blocked, answer.Pending = blockedStatus(e.Blocked), pendingStatus(e.Pending)
+	answer.Blocked, answer.Pending, answer.Stops = blockedStatus(e.Blocked), pendingStatus(e.Pending), stopsSeen(e, who)
 	if answer.Blocked != nil {
-		answer.Blocked.Problems = visible(answer.Blocked.Problems, who, e.Live)
+		answer.Blocked.Problems = a.beyond(who).problems(visible(answer.Blocked.Problems, who, e.Live))
+	}
+	if answer.Pending != nil {
+		answer.Pending.For = a.beyond(who).text(answer.Pending.For) // it may name one that goes live together with it
 	}
 	if who.Grant.Everything() {
 		return answer

@@ -13,6 +13,7 @@ import (
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/apply/compile"
 	"github.com/trunkline/trunkline/audit"
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/gitsync"
 )
 
@@ -52,6 +53,8 @@ type VersionEnvironment struct {
 	Accepted     string         `json:"accepted,omitempty"` // the commit that an operator accepted, whereupon this one was judged once more
 	Changes      []apply.Change `json:"changes,omitempty"`  // paths, with keyed digests of old and new
 	ChangesTotal int            `json:"changesTotal"`
+	// Effects are what it does to those who are in a rollout or an experiment, and whom it adds.
+	Effects []experiment.Effect `json:"effects,omitempty"`
 }
 
 // versions answers GET /v1/versions?env=&path=&author=&verdict=&since=&until=&limit=&before=.
@@ -79,9 +82,9 @@ func (a *api) versions(w http.ResponseWriter, r *http.Request) {
 		logUnavailable.write(w)
 	default:
 		answer := VersionList{Versions: make([]Version, len(list)), Next: nameOf(next)}
-		tags := a.tags()
+		tags, beyond := a.tags(), a.beyond(who)
 		for i, v := range list {
-			answer.Versions[i] = a.describe(v, tags[v.Commit])
+			answer.Versions[i] = a.describe(v, tags[v.Commit], beyond)
 		}
 		writeJSON(w, http.StatusOK, answer)
 	}
@@ -118,7 +121,7 @@ func versionQuery(values url.Values) (audit.VersionQuery, *problem) {
 }
 
 // describe tells of a version what its records do.
-func (a *api) describe(v audit.Version, tags []string) Version {
+func (a *api) describe(v audit.Version, tags []string, beyond *beyond) Version {
 	first := v.Records[0]
 	out := Version{
 		Commit: v.Commit.String(), Tags: tags, Author: first.Author, Signer: first.Signer, CoAuthors: first.CoAuthors, Merged: first.Merged,
@@ -129,11 +132,12 @@ func (a *api) describe(v audit.Version, tags []string) Version {
 		if live := a.o.Live.Get(r.Environment); live != nil && live.Commit.Hash == v.Commit {
 			env.State = "live"
 		}
+		env.Waiting = beyond.text(env.Waiting) // it may name one that goes live together with it
 		out.Environments[r.Environment] = env
 		if r.RollbackOf != nil {
 			out.RollbackOf = r.RollbackOf.String()
 		}
-		for _, p := range r.Problems {
+		for _, p := range beyond.problems(r.Problems) {
 			if !slices.ContainsFunc(out.Problems, func(q compile.Problem) bool { return p.String() == q.String() }) {
 				out.Problems = append(out.Problems, p)
 			}
@@ -144,7 +148,7 @@ func (a *api) describe(v audit.Version, tags []string) Version {
 
 func environmentOf(r *audit.Record) VersionEnvironment {
 	env := VersionEnvironment{
-		Verdict: r.Verdict, State: string(r.Outcome), Lineage: lineageOf(r.Lineage.Lineage()), Waiting: r.Waiting, Changes: r.Changes, ChangesTotal: r.ChangesTotal,
+		Verdict: r.Verdict, State: string(r.Outcome), Lineage: lineageOf(r.Lineage.Lineage()), Waiting: r.Waiting, Changes: r.Changes, ChangesTotal: r.ChangesTotal, Effects: r.Effects,
 	}
 	if r.Accepted != nil {
 		env.Accepted = r.Accepted.String()

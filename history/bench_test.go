@@ -79,10 +79,20 @@ func BenchmarkPast(b *testing.B) {
 	old := w.at(w.remoteCommit(2_500), "prod")
 	before := w.at(w.remoteCommit(2_499), "prod")
 	ask("index of the chain", func() { w.at(head.Commit.Committer.When.Add(-time.Hour).Format(time.RFC3339), "prod") })
+	began := time.Now()
+	if _, err := w.Index(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("the whole chain, as after a start: %s", time.Since(began).Round(10*time.Microsecond))
 	ask("blame of a value that never changed", func() { w.blame(head, "prod", selected(b, "", "services.svc100.name")) })
 	ask("blame of one of an overlay", func() { w.blame(head, "prod", selected(b, "", "services.svc101.limits.cpu")) })
 	ask("blame of 1,000 values", func() { w.blame(head, "prod", selected(b, "", "services.svc102.**")) })
 	ask("blame of everything", func() { w.blame(head, "prod", history.Selection{}) })
+	ask("what was never there", func() {
+		if _, err := w.Removed(b.Context(), head, "prod", path(b, "services.svc104.none"), history.Selection{}); err != nil {
+			b.Fatal(err)
+		}
+	})
 	ask("explanation", func() {
 		if _, err := w.Explain(b.Context(), head, "prod", path(b, "services.svc103.limits.cpu"), history.Selection{}); err != nil {
 			b.Fatal(err)

@@ -19,7 +19,7 @@ type Blame struct {
 type BlameEntry struct {
 	Path  value.Path
 	Value *value.Value // as people are shown it
-	Place value.Pos
+	Place value.Pos    // none where the reader may not know of the environment whose overlay says it
 	Origin
 }
 
@@ -44,7 +44,7 @@ func (h *History) Blame(ctx context.Context, at At, env string, what Selection) 
 			return
 		}
 		path = slices.Clone(path)
-		b.Entries = append(b.Entries, BlameEntry{Path: path, Value: s.shown(path, v), Place: v.Pos()})
+		b.Entries = append(b.Entries, BlameEntry{Path: path, Value: s.shown(path, v), Place: s.place(what, v)})
 		traces = append(traces, newTrace(effective, path, v))
 	})
 	b.Truncated = b.Total > MaxEntries

@@ -13,7 +13,8 @@ type Side struct {
 	Environment string
 }
 
-// Change is one value that differs. Old is nil where it was added, New where it was removed; places are those of the values themselves.
+// Change is one value that differs. Old is nil where it was added, New where it was removed; places are those of the values themselves,
+// as far as the reader may know of them.
 type Change struct {
 	value.Change
 	OldPlace, NewPlace value.Pos
@@ -45,7 +46,7 @@ func (h *History) Diff(ctx context.Context, from, to Side, what Selection) (*Dif
 		}
 		d.Changes = append(d.Changes, Change{
 			Change:   value.Change{Path: c.Path, Old: old.shown(c.Path, c.Old), New: now.shown(c.Path, c.New)},
-			OldPlace: what.place(c.Old), NewPlace: what.place(c.New),
+			OldPlace: old.place(what, c.Old), NewPlace: now.place(what, c.New),
 		})
 	}
 	d.Truncated = len(d.Changes) < d.Total

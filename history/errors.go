@@ -27,6 +27,13 @@ type UnfitError struct {
 	Problem     compile.Problem
 }
 
-func (e *UnfitError) Error() string {
-	return fmt.Sprintf("version %s does not compile for %s: %s", e.Commit.Short(), e.Environment, e.Problem)
+func (e *UnfitError) Error() string { return fmt.Sprintf("%s: %s", e.Summary(), e.Problem) }
+
+// Summary is the error without the problem, which not everybody may see.
+func (e *UnfitError) Summary() string {
+	what := "does not compile for"
+	if e.Problem.Stage == compile.StageSchemas {
+		what = "does not fit the schemas in"
+	}
+	return fmt.Sprintf("version %s %s %s", e.Commit.Short(), what, e.Environment)
 }

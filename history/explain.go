@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/trunkline/trunkline/apply/compile"
 	"github.com/trunkline/trunkline/gitsync"
@@ -20,7 +21,7 @@ type Explanation struct {
 // ExplainStep is what one layer does at the path.
 type ExplainStep struct {
 	Environment string // whose layer it is; "" for the base
-	Folder      string
+	Folder      string // empty, as the place is, where the reader may not know of the environment whose layer it is
 	Place       value.Pos
 	Op          value.Op
 	Value       *value.Value // what the layer itself says, as people are shown it; nil for a deletion, and of what is too large
@@ -35,7 +36,7 @@ func (h *History) Explain(ctx context.Context, at At, env string, path value.Pat
 	if err != nil {
 		return nil, err
 	}
-	layers, err := h.layers(ctx, at, env, path)
+	layers, err := h.layers(ctx, at.Commit.Hash, env, path)
 	if err != nil {
 		return nil, err
 	}
@@ -57,13 +58,13 @@ func (h *History) Explain(ctx context.Context, at At, env string, path value.Pat
 }
 
 // layers are those of a version, as far as they matter to a path.
-func (h *History) layers(ctx context.Context, at At, env string, path value.Path) ([]compile.Layer, error) {
+func (h *History) layers(ctx context.Context, commit gitsync.Hash, env string, path value.Path) ([]compile.Layer, error) {
 	release, err := h.walks.take(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	return h.layersAt(ctx, compile.New(h.o.Key), at.Commit.Hash, env, path)
+	return h.layersAt(ctx, compile.New(h.o.Key), commit, env, path)
 }
 
 func (h *History) layersAt(ctx context.Context, c *compile.Compiler, commit gitsync.Hash, env string, path value.Path) (list []compile.Layer, err error) {
@@ -103,7 +104,7 @@ func (e *explainer) layer(l compile.Layer) {
 	case own == nil && (beneath == nil || op == value.OpMerge || op == value.OpSet):
 		return // all this is about what the reader does not see
 	case own != nil && !value.Equal(own, whole):
-		place = e.what.place(own)
+		place = e.what.place(overlaysOf(e.snapshot), own)
 		if beneath == nil {
 			op = value.OpSet
 		}
@@ -130,7 +131,7 @@ func (e *explainer) follow(l compile.Layer, own *value.Value) *trace {
 	}
 	t := newTrace(l.Environment, at, own)
 	if whole, ok := l.Own.At(at); !ok || !value.Equal(whole, own) {
-		t.see = e.what.of
+		t.narrow(e.what)
 	}
 	return t
 }
@@ -172,11 +173,28 @@ func (e *explainer) answer(origins []Origin) *Explanation {
 		step := &out.Steps[i]
 		step.Value, step.Origin, step.Effective = show(e.owns[i]), origins[i], contributes(e.owns[i], e.stands)
 	}
-	if e.stands == nil {
-		out.Steps[len(out.Steps)-1].Effective = true // its doing is that nothing stands there
+	if !slices.ContainsFunc(out.Steps, func(s ExplainStep) bool { return s.Effective }) || e.stands == nil {
+		out.Steps[len(out.Steps)-1].Effective = true // its doing is that nothing stands there, or an empty map
 	}
 	out.Value = show(e.stands)
+	out.Steps = e.known(out.Steps)
 	return out
+}
+
+// known are the steps as far as the reader may know of their environments. What one beyond that does is left out, or, where it counts,
+// told as if the environment that was asked about did it.
+func (e *explainer) known(steps []ExplainStep) []ExplainStep {
+	var known []ExplainStep
+	for _, step := range steps {
+		if step.Environment != "" && !e.what.knows(step.Environment) {
+			if !step.Effective {
+				continue
+			}
+			step.Environment, step.Folder, step.Place = e.snapshot.Environment, "", value.Pos{}
+		}
+		known = append(known, step)
+	}
+	return known
 }
 
 // contributes tells whether something of what a layer says is there in the end.

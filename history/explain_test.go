@@ -108,6 +108,29 @@ environments/prodEu merge {"x":3} environments/prodEu/a.yaml:1:4 effective Third
 	}
 }
 
+// Where overlays that the reader may not know of do everything, that it is done is told, and not by whom.
+func TestExplanationsBeyondTheGrant(t *testing.T) {
+	w, _ := repoOf(t, map[string]string{
+		"trunkline.yaml": "version: 1\nenvironments: {low: {}, mid: {extends: low}, top: {extends: mid}}\n", "config/a.yaml": "x: 1\n",
+		"environments/low/b.yaml": "map: {one: 1}\nkept: {one: 1}\n", "environments/mid/b.yaml": "map: {one: {$patch: delete}}\n",
+	})
+	what := history.Selection{Knows: func(env string) bool { return env == "top" }}
+	for text, want := range map[string]string{
+		"b.kept.one": " set 1  effective Begin\n= 1\n",
+		"b.map":      ` merge {"one":{"$patch":"delete"}}  effective Begin` + "\n= {}\n",
+		"b.map.one":  " delete nothing  effective Begin\n= nothing\n",
+	} {
+		e, err := w.Explain(t.Context(), w.at("", "top"), "top", path(t, text), what)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got := explained(e); got != want || e.Steps[0].Environment != "top" {
+			t.Errorf("%s: %s%+v", text, got, e.Steps)
+		}
+	}
+}
+
 func TestLargeExplanationsAreShortened(t *testing.T) {
 	var b strings.Builder
 	for i := range history.MaxShownWeight {

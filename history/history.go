@@ -1,9 +1,9 @@
 // Package history answers about the past: what the values of an environment were at a version, how two versions or environments
-// differ, which commit last changed a value, and which layers it is made of.
+// differ, which commit last changed a value or took it away, and which layers it is made of.
 //
 // Make a [History] with [New], and let [History.Run] drop what nobody asks for any more. Name a version with [History.Resolve] and hand
-// the [At] that it returns to [History.Diff], [History.Matrix], [History.Blame] or [History.Explain]; [History.Snapshot] is for those
-// who read values. All may be called from any goroutine.
+// the [At] that it returns to [History.Diff], [History.Matrix], [History.Blame], [History.Removed] or [History.Explain];
+// [History.Snapshot] is for those who read values. All may be called from any goroutine.
 //
 // What it promises: an old version is compiled once, however many ask for it at a time. Few things are done beside each other, and who
 // would have to wait for too many others is turned away with [ErrBusy]. A version is redacted by what it marked as sensitive itself, by
@@ -62,14 +62,14 @@ type History struct {
 	compile *turns // one compiles at a time: it takes all processors
 	walks   *turns
 
-	patience time.Duration // of a walk
+	patience, brevity time.Duration // of a walk, and of one that looks for what was removed
 }
 
 // New makes a History that has read nothing yet.
 func New(o Options) *History {
 	return &History{
 		o: o, source: apply.Source(o.Mirror), parts: apply.Source(sizeless{o.Mirror}), chain: o.Mirror.Chain(o.Path), past: newPast(), blames: newBlames(),
-		compile: newTurns(1), walks: newTurns(maxWalks), patience: walkPatience,
+		compile: newTurns(1), walks: newTurns(maxWalks), patience: walkPatience, brevity: removalPatience,
 	}
 }
 
@@ -80,16 +80,30 @@ type sizeless struct{ Mirror }
 // BlobSize is not known. That a file is too large is told when it is read.
 func (sizeless) BlobSize(gitsync.Hash) (int64, error) { return 0, nil }
 
-// Run drops what nobody has asked for lately, until ctx ends.
+// Run drops what nobody has asked for lately, until ctx ends. Once the start is over it looks at the history, so that who asks first
+// need not wait for that.
 func (h *History) Run(ctx context.Context) error {
-	ticks := time.NewTicker(dropEvery)
+	ticks, once := time.NewTicker(dropEvery), time.NewTimer(indexAfter)
 	defer ticks.Stop()
+	defer once.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-once.C:
+			_, _ = h.index(ctx) // who asks for what cannot be read is told so
 		case <-ticks.C:
 			h.drop(time.Now())
 		}
 	}
+}
+
+// index compares the commits that blame looks at with their parents: the chain remembers what they changed.
+func (h *History) index(ctx context.Context) (commits int, err error) {
+	defer func() { caught(&err, recover()) }()
+	err = h.chain.Walk(ctx, h.o.Mirror.Head(), func(gitsync.Step) bool {
+		commits++
+		return commits < MaxWalked
+	})
+	return commits, err
 }

@@ -32,6 +32,7 @@ type world struct {
 	log    *records
 	rec    *apply.Reconciler
 	taken  chan error
+	asked  atomic.Int64 // how often it was asked what is marked
 }
 
 // mirror is a follower whose reads of files are counted and can be held up.
@@ -132,7 +133,12 @@ func begin(tb testing.TB, remote *gittest.Remote) *world {
 
 // afresh is the past of the world to somebody who remembers nothing of it.
 func (w *world) afresh() *history.History {
-	return history.New(history.Options{Mirror: w.mirror, Log: w.log, Live: w.live, Status: w.rec.Status, Key: key})
+	return history.New(history.Options{Mirror: w.mirror, Log: w.log, Live: w.live, Status: w.status, Key: key})
+}
+
+func (w *world) status() *apply.Status {
+	w.asked.Add(1)
+	return w.rec.Status()
 }
 
 // committed is when a commit was made; in this world it is judged at once.

@@ -50,7 +50,8 @@ func (k *kept) weight() int {
 // flight is a compile that others wait for. What became of it is set when done is closed.
 type flight struct {
 	outcome
-	done chan struct{}
+	marks []*compile.Snapshot // by which it began: they may have changed since
+	done  chan struct{}
 }
 
 func newPast() past {
@@ -77,7 +78,7 @@ func (h *History) Snapshot(ctx context.Context, commit gitsync.Hash, env string)
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if !abandoned(under.err) {
+		if !abandoned(under.err) && slices.Equal(under.marks, marks) {
 			return under.snapshot, under.err
 		}
 	}
@@ -99,7 +100,7 @@ func (p *past) find(v version, marks []*compile.Snapshot) (*outcome, *flight) {
 	if f := p.flights[v]; f != nil {
 		return nil, f
 	}
-	p.flights[v] = &flight{done: make(chan struct{})}
+	p.flights[v] = &flight{marks: marks, done: make(chan struct{})}
 	return nil, nil
 }
 

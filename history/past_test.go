@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -145,6 +146,33 @@ func TestWhoWaitsDoesNotDependOnWhoBegan(t *testing.T) {
 	}
 }
 
+// Who asks after something was marked is not handed what was begun before.
+func TestMarksThatComeWhileSomebodyCompiles(t *testing.T) {
+	w, first := repoOf(t, map[string]string{"config/a.yaml": "x: 1\n"})
+	w.push("Second", map[string]string{"config/a.yaml": "x: 2\n"})
+	release := w.mirror.hold()
+	before := make(chan error)
+	go func() { _, err := w.Snapshot(t.Context(), first, "default"); before <- err }()
+	for w.mirror.blobs.Load() == 0 { // until it reads
+	}
+	w.push("Mark", map[string]string{"trunkline.yaml": "version: 1\nsensitive: [a.x]\n"})
+	asked, after := w.asked.Load(), make(chan string)
+	go func() { after <- w.delivered(first, "default", "a.x") }()
+	for w.asked.Load() == asked { // until it knows what is marked
+		runtime.Gosched()
+	}
+	for range 1000 { // and most likely waits
+		runtime.Gosched()
+	}
+	release()
+	if err := <-before; err != nil {
+		t.Error(err)
+	}
+	if got := <-after; !strings.Contains(got, "$redacted") {
+		t.Errorf("it is told %s", got)
+	}
+}
+
 func TestTooManyReaders(t *testing.T) {
 	files, commits := map[string]string{}, []gitsync.Hash(nil)
 	w, first := repoOf(t, map[string]string{"config/a.yaml": "x: 0\n"})
@@ -219,6 +247,21 @@ func TestHeavyVersionsMakeRoom(t *testing.T) {
 		if w.Kept() != step.kept {
 			t.Errorf("%s in %s: %d are kept, want %d", step.commit.Short(), step.env, w.Kept(), step.kept)
 		}
+	}
+}
+
+func TestHistoryIsIndexed(t *testing.T) {
+	w, _ := repoOf(t, map[string]string{"config/a.yaml": "x: 0\n"})
+	for i := range 3 {
+		w.push("Next", map[string]string{"config/a.yaml": fmt.Sprintf("x: %d\n", i+1)})
+	}
+	if commits, err := w.Index(t.Context()); commits != 4 || err != nil {
+		t.Errorf("%d commits, %v", commits, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.Index(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("it ends with %v", err)
 	}
 }
 

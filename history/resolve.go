@@ -58,10 +58,10 @@ func (h *History) find(ctx context.Context, name, env string) (gitsync.Hash, Bas
 	if err != nil {
 		return gitsync.Hash{}, "", err
 	}
-	if _, tagged := h.o.Mirror.Tags()[name]; tagged || !strings.HasPrefix(hash.String(), strings.ToLower(name)) {
-		return hash, ByTag, nil
+	if len(name) >= shortestName && strings.HasPrefix(hash.String(), strings.ToLower(name)) {
+		return hash, ByCommit, nil // a tag of the name counts only where there is no such commit
 	}
-	return hash, ByCommit, nil
+	return hash, ByTag, nil
 }
 
 // then finds what was live at a time: by the log, or, before it began, by the branch.

@@ -17,6 +17,8 @@ func TestNamesOfVersions(t *testing.T) {
 	w.remote.Git("tag", "--annotate", "--message", "the first", "stable")
 	second := w.push("Second", map[string]string{"config/a.yaml": "x: 2\n"})
 	w.remote.Git("push", "--quiet", "--tags", "origin")
+	w.remote.Git("tag", first.String()[:8], second.String()) // which looks like another commit
+	w.remote.Git("push", "--quiet", "--tags", "origin")
 	third := w.push("Third", map[string]string{"config/a.yaml": "x: 3\n"})
 	bad := w.push("Bad", map[string]string{"config/a.yaml": "x: [\n"})
 	when := func(h gitsync.Hash, later time.Duration) string {
@@ -31,6 +33,7 @@ func TestNamesOfVersions(t *testing.T) {
 		second.String():                      {second, history.ByCommit},
 		strings.ToUpper(second.String()[:9]): {second, history.ByCommit},
 		bad.String():                         {bad, history.ByCommit},
+		first.String()[:8]:                   {first, history.ByCommit},
 		"v1.0":                               {first, history.ByTag},
 		"refs/tags/stable":                   {first, history.ByTag},
 		when(second, 0):                      {second, history.ByLog},

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"strings"
 
 	"github.com/trunkline/trunkline/apply/compile"
 	"github.com/trunkline/trunkline/value"
@@ -11,6 +12,12 @@ import (
 type Selection struct {
 	// See is what the reader may see of a tree; nil: all of it.
 	See func(*value.Value) *value.Value
+	// Sight names what See shows: two that have the same name show the same of any tree. What is found for a See without a name is
+	// not remembered.
+	Sight string
+	// Knows tells of which environments the reader may know; nil: of all. What one that he may not know of says is told where it counts,
+	// and not where it stands: there may be such ones beneath any environment.
+	Knows func(env string) bool
 	// Patterns select what is asked for; none: everything.
 	Patterns []value.Pattern
 }
@@ -39,6 +46,17 @@ func (h *History) sight(ctx context.Context, at At, env string, what Selection) 
 	return sight{s, what.of(s.Values)}, nil
 }
 
+// place is where a value at hand stands, as far as the reader may know. Of a version without the environment there is none.
+func (s sight) place(what Selection, v *value.Value) value.Pos {
+	if v == nil {
+		return value.Pos{}
+	}
+	return what.place(overlaysOf(s.snapshot), v)
+}
+
+// overlaysOf is the folder in which a version has those of the environments.
+func overlaysOf(s *compile.Snapshot) string { return s.Manifest.Directories.Environments }
+
 // shown is a value at a path as people may see it; nil where there is none.
 func (s sight) shown(path value.Path, v *value.Value) *value.Value {
 	if v == nil {
@@ -47,16 +65,26 @@ func (s sight) shown(path value.Path, v *value.Value) *value.Value {
 	return s.snapshot.ShownAt(path, v)
 }
 
-// place is where a value stands, or, for the map of a folder, which stands in no file, the first value below it that does. A map of
-// which the reader may not see all stands where the first of it does that is seen: its own place may tell of another file.
-func (s Selection) place(v *value.Value) value.Pos {
+// knows tells whether the reader may know of an environment.
+func (s Selection) knows(env string) bool { return s.Knows == nil || s.Knows(env) }
+
+// place is where a value of a version stands, or, for the map of a folder, which stands in no file, the first value below it that does.
+// A map of which the reader may not see all stands where the first of it does that is seen: its own place may tell of another file.
+// What the overlay of an environment says that the reader may not know of, in its folder among the overlays, stands nowhere.
+func (s Selection) place(overlays string, v *value.Value) value.Pos {
 	for v != nil && v.Kind() == value.Map && v.Len() > 0 && (s.See != nil || v.Pos().File == "") {
 		v = v.Entries()[0].Value
 	}
 	if v == nil {
 		return value.Pos{}
 	}
-	return v.Pos()
+	at := v.Pos()
+	if below, ok := strings.CutPrefix(at.File, overlays+"/"); ok {
+		if env, _, _ := strings.Cut(below, "/"); !s.knows(env) {
+			return value.Pos{}
+		}
+	}
+	return at
 }
 
 // allowance bounds what one answer holds: how many things, and how many values in all of them.

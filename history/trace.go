@@ -13,7 +13,7 @@ import (
 type trace struct {
 	subject
 	at   value.Path
-	see  func(*value.Value) *value.Value // nil: all that stands there counts, and what is found is worth remembering
+	see  func(*value.Value) *value.Value // nil: all that stands there counts
 	now  *value.Value                    // nil where nothing stands
 	open bool                            // the commit is not found yet
 	progress
@@ -23,6 +23,7 @@ type trace struct {
 type subject struct {
 	layer string // an environment, "" for the base, or effective
 	path  string
+	sight string // the name of what is seen of it; "" is all, or has no name
 }
 
 // effective is no layer but all of them together. No environment is called so.
@@ -30,19 +31,30 @@ const effective = "*"
 
 // progress is how far something was followed.
 type progress struct {
-	since gitsync.Hash // the oldest commit that is known to have it as it is
-	equal bool         // the commit that was reached has it; otherwise that one cannot be read
-	older bool         // nothing beyond the commit that was reached was looked at
-	until gitsync.Hash // the commit that was reached, from which the next walk goes on; zero when none will
+	since  gitsync.Hash // the oldest commit that is known to have it as it is
+	before gitsync.Hash // the newest one below that has it otherwise; zero when none was found
+	equal  bool         // the commit that was reached has it; otherwise that one cannot be read
+	older  bool         // nothing beyond the commit that was reached was looked at
+	until  gitsync.Hash // the commit that was reached, from which the next walk goes on; zero when none will
 }
 
 func newTrace(layer string, at value.Path, now *value.Value) *trace {
-	return &trace{subject: subject{layer, at.String()}, at: at, now: now}
+	return &trace{subject: subject{layer: layer, path: at.String()}, at: at, now: now}
 }
+
+// narrow lets count what is selected of what stands there, and no more.
+func (t *trace) narrow(what Selection) {
+	if t.see = what.of; len(what.Patterns) == 0 {
+		t.sight = what.Sight
+	}
+}
+
+// memorable tells whether what is found is found again under the name of the subject.
+func (t *trace) memorable() bool { return t.see == nil || t.sight != "" }
 
 // file is where it stands; empty for what a layer says, because that is asked of all layers at one path.
 func (t *trace) file() string {
-	if t.layer != effective {
+	if t.layer != effective || t.now == nil {
 		return ""
 	}
 	return t.now.Pos().File
@@ -52,10 +64,13 @@ func (t *trace) file() string {
 func (t *trace) follows() bool { return t.open && t.until.IsZero() }
 
 // compare holds it against the layers of the next older commit. One that cannot be read says nothing, and what lies beneath it does.
-func (t *trace) compare(layers []compile.Layer, readable bool) {
-	if t.follows() {
-		t.equal = readable && value.Equal(t.in(layers), t.now)
-		t.open = !readable || t.equal
+func (t *trace) compare(at gitsync.Hash, layers []compile.Layer, readable bool) {
+	if !t.follows() {
+		return
+	}
+	t.equal = readable && value.Equal(t.in(layers), t.now)
+	if t.open = !readable || t.equal; !t.open {
+		t.before = at
 	}
 }
 
@@ -82,13 +97,19 @@ func (t *trace) in(layers []compile.Layer) *value.Value {
 
 // blames are the commits that were found lately, by the version from which they were looked for.
 type blames struct {
-	mu    sync.Mutex
-	pages map[version]map[subject]progress
-	order []version // oldest first
-	count int
+	mu     sync.Mutex
+	pages  map[version]page
+	order  []version // oldest first
+	weight int       // of all pages
+	most   int
 }
 
-func newBlames() blames { return blames{pages: map[version]map[subject]progress{}} }
+type page map[subject]progress
+
+// weight is what a subject counts for: its path is as long as whoever asks likes.
+func (s subject) weight() int { return 1 + (len(s.path)+len(s.sight))/64 }
+
+func newBlames() blames { return blames{pages: map[version]page{}, most: maxBlames} }
 
 // recall takes up what is known of things that a version has as they are.
 func (b *blames) recall(at version, traces []*trace) {
@@ -99,29 +120,33 @@ func (b *blames) recall(at version, traces []*trace) {
 		return
 	}
 	for _, t := range traces {
-		if p, known := page[t.subject]; known && t.see == nil && t.follows() && t.equal {
+		if p, known := page[t.subject]; known && t.memorable() && t.follows() && t.equal {
 			t.progress, t.open = p, !p.until.IsZero()
 		}
 	}
 }
 
-// remember keeps what was found. The pages that were begun first make room.
+// remember keeps what was found. The pages that were begun first make room, in the end the one that grows.
 func (b *blames) remember(at version, traces []*trace) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.pages[at] == nil {
-		b.pages[at] = map[subject]progress{}
+		b.pages[at] = page{}
 		b.order = append(b.order, at)
 	}
-	page := b.pages[at]
-	b.count -= len(page)
 	for _, t := range traces {
-		if t.see == nil {
-			page[t.subject] = t.progress
+		if !t.memorable() {
+			continue
 		}
+		if _, known := b.pages[at][t.subject]; !known {
+			b.weight += t.subject.weight()
+		}
+		b.pages[at][t.subject] = t.progress
 	}
-	for b.count += len(page); b.count > maxBlames && len(b.order) > 1; b.order = slices.Delete(b.order, 0, 1) {
-		b.count -= len(b.pages[b.order[0]])
+	for ; b.weight > b.most; b.order = slices.Delete(b.order, 0, 1) {
+		for s := range b.pages[b.order[0]] {
+			b.weight -= s.weight()
+		}
 		delete(b.pages, b.order[0])
 	}
 }

@@ -13,7 +13,12 @@ import (
 )
 
 // trace finds the commits that last changed things in an environment, from a version back.
-func (h *History) trace(ctx context.Context, head gitsync.Hash, env string, traces []*trace) (err error) {
+func (h *History) trace(ctx context.Context, head gitsync.Hash, env string, traces []*trace) error {
+	return h.traceFor(ctx, h.patience, head, env, traces)
+}
+
+// traceFor does so for a while.
+func (h *History) traceFor(ctx context.Context, patience time.Duration, head gitsync.Hash, env string, traces []*trace) (err error) {
 	for _, t := range traces {
 		t.open, t.since, t.equal = true, head, true
 	}
@@ -26,7 +31,7 @@ func (h *History) trace(ctx context.Context, head gitsync.Hash, env string, trac
 	}
 	defer release()
 	defer func() { caught(&err, recover()) }()
-	w := &walk{h: h, ctx: ctx, env: env, traces: traces, groups: h.grouped(traces), deadline: time.Now().Add(h.patience)}
+	w := &walk{h: h, ctx: ctx, env: env, traces: traces, groups: h.grouped(traces), deadline: time.Now().Add(patience)}
 	err = errors.Join(h.chain.Walk(ctx, head, w.step), w.err)
 	if err != nil {
 		return fmt.Errorf("walk down from %s: %w", head.Short(), err)
@@ -108,7 +113,7 @@ func (g *group) unread() bool {
 // step looks at the next older commit, and tells whether to go on.
 func (w *walk) step(s gitsync.Step) bool {
 	w.news = w.news || w.steps > 0 && slices.ContainsFunc(w.traces, (*trace).follows)
-	if w.err = w.read(s.Tree); w.err != nil {
+	if w.err = w.read(s); w.err != nil {
 		return false
 	}
 	if w.err = w.reach(s); w.err != nil {
@@ -151,19 +156,19 @@ func (w *walk) touches(path value.Path) bool {
 }
 
 // read holds what is due against the tree below the commit that was reached.
-func (w *walk) read(tree gitsync.Hash) error {
+func (w *walk) read(s gitsync.Step) error {
 	for _, g := range w.groups {
 		if !g.due {
 			continue
 		}
-		layers, readable, err := w.layers(g, tree, g.path)
+		layers, readable, err := w.layers(g, s.Tree, g.path)
 		if err != nil {
 			return err
 		}
 		for _, t := range g.traces {
 			if readable || len(g.traces) == 1 {
-				t.compare(layers, readable)
-			} else if err := w.alone(g, t, tree); err != nil {
+				t.compare(s.Commit, layers, readable)
+			} else if err := w.alone(g, t, s); err != nil {
 				return err
 			}
 		}
@@ -173,13 +178,13 @@ func (w *walk) read(tree gitsync.Hash) error {
 
 // alone holds one trace against a tree that cannot be read with all of its group, because the fault may lie beside it. If the commit that
 // was reached did not touch it, that fault is no news.
-func (w *walk) alone(g *group, t *trace, tree gitsync.Hash) error {
+func (w *walk) alone(g *group, t *trace, s gitsync.Step) error {
 	if !t.follows() || t.equal && !w.touches(t.at) {
 		return nil
 	}
-	layers, readable, err := w.layers(g, tree, t.at)
+	layers, readable, err := w.layers(g, s.Tree, t.at)
 	if err == nil {
-		t.compare(layers, readable)
+		t.compare(s.Commit, layers, readable)
 	}
 	return err
 }

@@ -1,0 +1,129 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/trunkline/trunkline/access"
+	"github.com/trunkline/trunkline/apply"
+	"github.com/trunkline/trunkline/experiment"
+	"github.com/trunkline/trunkline/value"
+)
+
+// OverrideList is the answer of GET /v1/overrides.
+type OverrideList struct {
+	Overrides []Override `json:"overrides"`
+}
+
+// Override is a rollout or an experiment of an environment, as it is live.
+type Override struct {
+	Environment string          `json:"environment"`
+	Kind        experiment.Kind `json:"kind"`
+	Key         string          `json:"key"`
+	// Status is running or paused, as the file says, or stopped by an operator.
+	Status      string      `json:"status"`
+	Description string      `json:"description,omitempty"`
+	Owner       string      `json:"owner,omitempty"`
+	Expires     string      `json:"expires,omitempty"` // a date
+	Phase       int         `json:"phase,omitempty"`   // of an experiment
+	Layer       string      `json:"layer,omitempty"`
+	Paths       []string    `json:"paths"` // that it sets, of those that the reader sees
+	Stop        *StopStatus `json:"stop,omitempty"`
+	Next        *time.Time  `json:"next,omitempty"` // when a ramp or a schedule goes on
+}
+
+// overrides answers GET /v1/overrides?env=.
+func (a *api) overrides(w http.ResponseWriter, r *http.Request) {
+	who := access.FromContext(r.Context())
+	envs := a.served(who)
+	if env := r.URL.Query().Get("env"); env != "" {
+		if _, refused := a.version(env, who); refused != nil {
+			refused.write(w)
+			return
+		}
+		envs = []string{env}
+	}
+	answer := OverrideList{Overrides: []Override{}}
+	for _, env := range envs {
+		if v := a.o.Live.Get(env); v != nil && v.Snapshot.Overrides != nil {
+			answer.Overrides = append(answer.Overrides, overridesOf(v, who, time.Now())...)
+		}
+	}
+	writeJSON(w, http.StatusOK, answer)
+}
+
+// overridesOf are those of a version that set something which the reader sees.
+func overridesOf(v *apply.Version, who *access.Identity, now time.Time) []Override {
+	may, set := scope(v, who), v.Snapshot.Overrides
+	var list []Override
+	for arm := range set.Arms() {
+		paths := seenPaths(arm.Settings, may)
+		if len(paths) == 0 {
+			continue
+		}
+		if n := len(list) - 1; n < 0 || list[n].Kind != arm.Kind || list[n].Key != arm.Key {
+			list = append(list, Override{Environment: v.Snapshot.Environment, Kind: arm.Kind, Key: arm.Key})
+		}
+		one := &list[len(list)-1]
+		one.Paths = append(one.Paths, paths...)
+	}
+	for i := range list {
+		list[i].describe(v, who, now)
+	}
+	return list
+}
+
+// seenPaths are the paths of settings, all of which or a part the reader sees.
+func seenPaths(settings []experiment.Setting, may access.Scope) []string {
+	var paths []string
+	for _, s := range settings {
+		if may.Sees(s.Path) || may.Select(planted(s)).Len() > 0 {
+			paths = append(paths, s.Path.String())
+		}
+	}
+	return paths
+}
+
+// planted is a tree of nothing but a setting.
+func planted(s experiment.Setting) *value.Value {
+	v := s.Value
+	for _, key := range slices.Backward(s.Path) {
+		v = value.NewMap([]value.Entry{{Key: key, Value: v}}, value.Place{})
+	}
+	return v
+}
+
+// describe tells of an override what its file says, and what operators did.
+func (o *Override) describe(v *apply.Version, who *access.Identity, now time.Time) {
+	slices.Sort(o.Paths)
+	o.Paths = slices.Compact(o.Paths)
+	o.Status = string(experiment.Running)
+	if x, ok := v.Snapshot.Definitions.Rollout(o.Key); ok && o.Kind == experiment.KindRollout {
+		o.Description, o.Owner, o.Expires = x.Description, x.Owner, x.Expires
+	}
+	if x, ok := v.Snapshot.Definitions.Experiment(o.Key); ok && o.Kind == experiment.KindExperiment {
+		o.Description, o.Owner, o.Status, o.Phase, o.Layer = x.Description, x.Owner, string(x.Status), x.Phase, x.Layer
+	}
+	for _, s := range v.Stops {
+		if s.Kind == o.Kind && s.Key == o.Key {
+			status := stopStatus(s, who)
+			o.Status, o.Stop = "stopped", &status
+			return
+		}
+	}
+	if next, ok := v.Snapshot.Overrides.Within(o.sees).Next(now); ok && v.Held.IsZero() {
+		o.Next = &next
+	}
+}
+
+// sees is what of any values stands at the paths of the override.
+func (o *Override) sees(root *value.Value) *value.Value {
+	var patterns []value.Pattern
+	for _, text := range o.Paths {
+		if path, err := value.ParsePath(text); err == nil {
+			patterns = append(patterns, value.Literal(path))
+		}
+	}
+	return value.Select(root, patterns)
+}
