@@ -1,7 +1,7 @@
 # make demo    plays the story of the example repo and keeps serving; ONCE=1 ends after the story
 # make test    builds, checks the style, and runs all tests
 # make page    tests the page alone
-# make js      tests the JavaScript client alone
+# make js      tests the JavaScript client, and OpenFeature's, alone
 # make bench   measures what the program promises
 
 GO      ?= go
@@ -45,10 +45,13 @@ page:
 	$(TOOL) staticcheck -tags browser ./web/browser
 	$(GO) test -tags browser -timeout 10m ./web/browser
 
-# The JavaScript client: its types, its modules, and all of it in Node and in a headless Chromium against the real server.
+# The JavaScript client: its types, its modules, and all of it in Node and in a headless Chromium against the real server. OpenFeature's
+# own clients, against the real server.
 js: build
 	./web/setup.sh client/js
 	./client/js/test/run.sh
+	./web/setup.sh api/ofrep/js
+	./api/ofrep/js/run.sh
 
 bench: build
 	$(GO) build -o bin/bench ./bench

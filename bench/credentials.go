@@ -91,11 +91,11 @@ func (s *suite) credentials(ctx context.Context) error {
 
 // shares measures, in turns, reads with each kind of credential.
 func (s *suite) shares(ctx context.Context, p *process, i *issuer) error {
-	bare, stop, err := s.startBare(ctx)
+	bare, err := s.startBare(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer bare.stop()
 	everything, err := p.tokens(ctx, "everything", identities, func(int) string { return `{"environments": ["*"], "patterns": ["**"]}` })
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (s *suite) shares(ctx context.Context, p *process, i *issuer) error {
 	}
 	var by [3]reads
 	for n, credentials := range [][]string{everything, some, jwts} {
-		by[n] = reads{server: strings.TrimPrefix(p.url, "http://"), bare: bare, credentials: credentials}
+		by[n] = readsOf(p, bare, credentials)
 	}
 	for range rounds {
 		for n := range by {

@@ -10,10 +10,8 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,50 +20,12 @@ import (
 )
 
 const (
-	bareArg      = "-serve-bare"
 	connections  = 8
 	roundLasts   = 300 * time.Millisecond
 	rounds       = 21
 	readPath     = "/v1/config/database.primary.pool.max?env=prod"
 	readExpected = "80"
 )
-
-// serveBare is the counterpart: the least that answers a request of the same size over net/http.
-func serveBare(addrFile string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err == nil {
-		err = os.WriteFile(addrFile, []byte(l.Addr().String()), 0o600)
-	}
-	if err == nil {
-		err = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write([]byte(readExpected))
-		}))
-	}
-	fmt.Fprintln(os.Stderr, "bare:", err)
-	os.Exit(1)
-}
-
-func (s *suite) startBare(ctx context.Context) (addr string, stop func(), err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", nil, err
-	}
-	file := filepath.Join(s.dir, "bare.addr")
-	cmd := exec.CommandContext(ctx, self, bareArg, file)
-	if err := cmd.Start(); err != nil {
-		return "", nil, err
-	}
-	stop = func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
-	for range 500 {
-		if text, err := os.ReadFile(file); err == nil && len(text) > 0 {
-			return string(text), stop, nil
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	stop()
-	return "", nil, errors.New("the bare server did not start")
-}
 
 // smallRepo measures on the demo's repository: memory when idle, and an HTTP read against a bare handler.
 func (s *suite) smallRepo(ctx context.Context) error {
@@ -91,12 +51,12 @@ func (s *suite) smallRepo(ctx context.Context) error {
 		return err
 	}
 	s.add(row{what: "idle process, the demo's repo", measured: rss, limit: 50, unit: "MB", note: "resident, embedded bus included"})
-	bare, stop, err := s.startBare(ctx)
+	bare, err := s.startBare(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer stop()
-	read := reads{server: strings.TrimPrefix(p.url, "http://"), bare: bare}
+	defer bare.stop()
+	read := readsOf(p, bare, nil)
 	for range rounds {
 		if err := read.round(); err != nil {
 			return err
@@ -108,18 +68,33 @@ func (s *suite) smallRepo(ctx context.Context) error {
 
 // reads are measured in rounds: by the bare handler, which is sent the same, and by ours.
 type reads struct {
-	server, bare string // addresses
-	credentials  []string
+	server, bare asked
 
 	shares, ours, theirs []float64 // of each round
 }
 
+// asked is who is asked what, one request after the other, and how each answer ends; "" for as the first does.
+type asked struct {
+	addr     string
+	requests [][]byte
+	end      string
+}
+
+// readsOf are reads of one value, with one credential after the other.
+func readsOf(p *process, bare *bareServer, credentials []string) reads {
+	const end = "\n" + readExpected
+	return reads{
+		server: asked{p.addr(), requestsFor(p.addr(), readPath, credentials), end},
+		bare:   asked{bare.addr, requestsFor(bare.addr, "/", credentials), end},
+	}
+}
+
 func (r *reads) round() error {
-	theirs, err := load(r.bare, "/", r.credentials)
+	theirs, err := r.bare.load()
 	if err != nil {
 		return err
 	}
-	ours, err := load(r.server, readPath, r.credentials)
+	ours, err := r.server.load()
 	r.shares, r.ours, r.theirs = append(r.shares, ours/theirs), append(r.ours, ours), append(r.theirs, theirs)
 	return err
 }
@@ -133,15 +108,14 @@ func median(list []float64) float64 {
 	return list[len(list)/2]
 }
 
-// load asks over a few connections for a while, with one credential after the other, and returns requests a second.
-func load(addr, path string, credentials []string) (float64, error) {
+// load asks over a few connections for a while, and returns requests a second.
+func (a asked) load() (float64, error) {
 	var count atomic.Int64
 	var wg sync.WaitGroup
 	errs := make([]error, connections)
-	requests := requestsFor(addr, path, credentials)
 	began := time.Now()
 	for i := range connections {
-		wg.Go(func() { errs[i] = ask(addr, requests, i, began.Add(roundLasts), &count) })
+		wg.Go(func() { errs[i] = a.ask(i, began.Add(roundLasts), &count) })
 	}
 	wg.Wait()
 	return float64(count.Load()) / time.Since(began).Seconds(), errors.Join(errs...)
@@ -160,47 +134,48 @@ func requestsFor(addr, path string, credentials []string) [][]byte {
 	return all
 }
 
-func ask(addr string, requests [][]byte, n int, until time.Time, count *atomic.Int64) error {
-	conn, err := net.Dial("tcp", addr)
+func (a asked) ask(n int, until time.Time, count *atomic.Int64) error {
+	conn, err := net.Dial("tcp", a.addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	answers := bufio.NewReader(conn)
-	size, err := firstAnswer(conn, answers, requests[0])
+	first, err := firstAnswer(conn, answers, a.requests[0])
 	if err != nil {
 		return err
 	}
-	answer := make([]byte, size)
+	answer, end := make([]byte, len(first)), []byte(a.end)
+	if a.end == "" {
+		end = first[len(first)-3:]
+	}
 	for ; time.Now().Before(until); n++ {
-		if _, err := conn.Write(requests[n%len(requests)]); err != nil {
+		if _, err := conn.Write(a.requests[n%len(a.requests)]); err != nil {
 			return err
 		}
 		if _, err := io.ReadFull(answers, answer); err != nil {
 			return err
 		}
-		if !bytes.HasPrefix(answer, []byte("HTTP/1.1 200 ")) || !bytes.HasSuffix(answer, []byte("\n"+readExpected)) {
-			return fmt.Errorf("%.80q is answered %q", requests[0], answer)
+		if !bytes.HasPrefix(answer, []byte("HTTP/1.1 200 ")) || !bytes.HasSuffix(answer, end) {
+			return fmt.Errorf("%.80q is answered %.500q", a.requests[0], answer)
 		}
 		count.Add(1)
 	}
 	return nil
 }
 
-// firstAnswer asks once and returns the size of the answer, which is the same every time: later ones need no parsing, so that
-// asking costs as little as can be.
-func firstAnswer(conn net.Conn, answers *bufio.Reader, request []byte) (int, error) {
+// firstAnswer asks once and returns the answer, whose size is the same every time: later ones need no parsing, so that asking costs as
+// little as can be.
+func firstAnswer(conn net.Conn, answers *bufio.Reader, request []byte) ([]byte, error) {
 	if _, err := conn.Write(request); err != nil {
-		return 0, err
+		return nil, err
 	}
 	var raw bytes.Buffer
 	res, err := http.ReadResponse(bufio.NewReaderSize(io.TeeReader(answers, &raw), 1), nil)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer res.Body.Close()
-	if _, err := io.ReadAll(res.Body); err != nil {
-		return 0, err
-	}
-	return raw.Len(), nil
+	_, err = io.ReadAll(res.Body)
+	return raw.Bytes(), err
 }

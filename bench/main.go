@@ -22,6 +22,7 @@ type row struct {
 	unit     string
 	share    bool // more is better
 	compared bool // limit is no limit but what the number stands beside
+	skipped  bool // it could not be measured here; note says why
 	note     string
 }
 
@@ -39,6 +40,7 @@ func (r row) ratio() float64 { return r.measured / r.limit }
 type suite struct {
 	program string // the built trunkline
 	dir     string // for everything that is written
+	scale   scale
 	rows    []row
 }
 
@@ -47,37 +49,64 @@ func (s *suite) add(r row) {
 	fmt.Fprintf(os.Stderr, "%s: %.4g %s (limit %.4g)\n", r.what, r.measured, r.unit, r.limit)
 }
 
+// skip notes what cannot be measured here.
+func (s *suite) skip(what, why string) {
+	s.rows = append(s.rows, row{what: what, skipped: true, note: why})
+	fmt.Fprintf(os.Stderr, "%s: skipped: %s\n", what, why)
+}
+
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == bareArg {
-		serveBare(os.Args[2])
+	if len(os.Args) > 1 && hidden(os.Args[1], os.Args[2:]) {
 		return
 	}
-	only := flag.String("only", "", "measure only what contains this text: push, change, start, read, http, memory, credentials, sessions, hostile, dev, past, records")
+	only := flag.String("only", "", "measure only what contains this text: push, change, start, read, http, memory, credentials, sessions, broadcast, idle, slow, patterns, storm, day, page, assignment, local, ofrep, served, hostile, dev, past, records")
 	pushes := flag.Int("pushes", 50, "how many pushes are timed")
+	small := flag.Bool("quick", false, "show that the rows from broadcast to served work, with counts too small to mean much")
 	flag.Parse()
 	if flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: bench [-only TEXT] [-pushes N] PROGRAM")
+		fmt.Fprintln(os.Stderr, "usage: bench [-only TEXT] [-pushes N] [-quick] PROGRAM")
 		os.Exit(2)
+	}
+	s := &suite{scale: whole}
+	if *small {
+		s.scale = quick
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, flag.Arg(0), *only, *pushes); err != nil {
+	if err := s.run(ctx, flag.Arg(0), *only, *pushes); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, program, only string, pushes int) error {
-	program, err := filepath.Abs(program)
+// hidden does what other processes of the benchmark are started for, and reports whether that is what was asked for.
+func hidden(what string, args []string) bool {
+	var err error
+	switch what {
+	case bareArg:
+		err = serveBare(args[0], args[1])
+	case swarmArg:
+		err = runSwarm()
+	case dayArg:
+		err = runDay(args[0], args[1])
+	default:
+		return false
+	}
 	if err != nil {
+		fmt.Fprintf(os.Stderr, "bench %s: %v\n", what, err)
+		os.Exit(1)
+	}
+	return true
+}
+
+func (s *suite) run(ctx context.Context, program, only string, pushes int) (err error) {
+	if s.program, err = filepath.Abs(program); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "trunkline-bench-")
-	if err != nil {
+	if s.dir, err = os.MkdirTemp("", "trunkline-bench-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	s := &suite{program: program, dir: dir}
+	defer os.RemoveAll(s.dir)
 	var errs []error
 	for _, m := range []struct {
 		name    string
@@ -90,6 +119,17 @@ func run(ctx context.Context, program, only string, pushes int) error {
 		{"http memory", s.smallRepo},
 		{"credentials", s.credentials},
 		{"sessions", s.sessions},
+		{"broadcast", s.broadcasts},
+		{"idle", s.idle},
+		{"slow", s.neverReading},
+		{"patterns", s.patterns},
+		{"storm", s.storms},
+		{"day", s.day},
+		{"page", s.page},
+		{"assignment", s.overrides},
+		{"local", s.localEvaluation},
+		{"ofrep", s.ofrep},
+		{"served", s.servedOverrides},
 		{"dev", s.savesInDev},
 		{"past", s.past},
 		{"records", s.records},
@@ -108,6 +148,9 @@ func (s *suite) print() {
 	for _, r := range s.rows {
 		verdict := "reached"
 		switch {
+		case r.skipped:
+			fmt.Fprintf(w, "%s\t–\t–\t–\tskipped\t%s\n", r.what, r.note)
+			continue
 		case r.compared:
 			verdict = "compared"
 		case !r.reached():

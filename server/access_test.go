@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -73,15 +74,32 @@ func planted(tb testing.TB) (*running, string) {
 	s := start(tb, remote, settings(remote, data))
 	s.becomes("prod", "checkout.timeout", `"30s"`)
 	s.push("Plant", map[string]string{
-		"trunkline.yaml":                "version: 1\nenvironments: {staging: {}, prod: {}, prodEu: {extends: prod}, canaryEnv: {}}\npublic: [checkout.ui.**, canaryPublic]\n",
-		"config/canaryPath.yaml":        "canaryKey: canaryValue\n",
-		"config/canaryPath/sub.yaml":    "canaryKey: 5\n",
-		"environments/canaryEnv/x.yaml": "y: canaryValue\n",
-		"policies/canaryFile.yaml":      "policies:\n  - {id: small, match: canaryPath.sub.canaryKey, expression: self < 9, messageExpression: '\"canaryValue \" + string(self)'}\n",
+		"trunkline.yaml": "version: 1\nenvironments: {staging: {}, prod: {extends: canaryEnv}, prodEu: {extends: prod}, canaryEnv: {}}\npublic: [checkout.ui.**, canaryPublic]\n" +
+			"flags: [checkout.**, canaryPath.**]\n",
+		"rollouts/canaryFile.yaml":             "environments: [prod, canaryEnv]\nset: {canaryPath.canaryKey: canaryValue2}\nrules: [{name: all, when: segment(\"canaryFile\")}]\n",
+		"rollouts/halted.yaml":                 "environments: [prod]\nset: {checkout.ui.button.color: green}\nrules: [{name: all}]\n",
+		"segments/canaryFile.yaml":             "when: context.country == \"DE\"\n",
+		"rollouts/shared.yaml":                 "environments: [prod]\nset: {checkout.timeout: 25s, canaryPath.sub.canaryKey: 7}\nrules: [{name: all, when: context.country == \"DE\"}]\n",
+		"config/canaryPath.yaml":               "canaryKey: canaryValue\n",
+		"config/canaryPath/sub.yaml":           "canaryKey: 5\n",
+		"environments/canaryEnv/x.yaml":        "y: canaryValue\n",
+		"environments/canaryEnv/checkout.yaml": "retries: 7\n",
+		"policies/canaryFile.yaml":             "policies:\n  - {id: small, match: canaryPath.sub.canaryKey, expression: self < 9, messageExpression: '\"canaryValue \" + string(self)'}\n",
 	})
 	eventually(tb, "the canaries are live", func() bool { return strings.Contains(s.value("canaryEnv", ""), "canaryValue") })
-	s.push("Break what is not granted", map[string]string{"config/canaryPath/sub.yaml": "canaryKey: 50\n"})
-	eventually(tb, "prod is blocked", func() bool { return s.status().Environments["prod"].Blocked != nil })
+	operator := s.token(data, `{"environments": ["*"], "patterns": ["**"], "rights": ["operate"]}`)
+	for _, key := range []string{"canaryFile", "halted"} {
+		body := fmt.Sprintf(`{"environment": "prod", "key": %q, "reason": "to try"}`, key)
+		if res, answer := s.request(http.MethodPost, s.url+"/v1/stops", []byte(body), operator); res.StatusCode != http.StatusCreated {
+			tb.Errorf("%s: %s %s", body, res.Status, answer)
+		}
+	}
+	s.push("Break what is beneath", map[string]string{"environments/canaryEnv/checkout.yaml": "retries: many\n"})
+	s.push("Break what is not granted", map[string]string{"environments/canaryEnv/checkout.yaml": "retries: 7\n", "config/canaryPath/sub.yaml": "canaryKey: 50\n"})
+	eventually(tb, "prod is blocked", func() bool {
+		blocked := s.status().Environments["prod"].Blocked
+		return blocked != nil && strings.Contains(blocked.Subject, "not granted")
+	})
 	return s, data
 }
 
@@ -101,12 +119,14 @@ var surface = map[string]func(s *running, who http.Header) string{
 		all += s.as(who, http.MethodGet, "/v1/config?at="+s.first()) + s.as(who, http.MethodGet, "/v1/config?at="+s.planted())
 		s.alike(who, "/v1/config/", "canaryPath?at="+s.planted(), "carapaces?at="+s.planted())
 		s.alike(who, "/v1/config/", "checkout?env=canaryEnv&at="+s.planted(), "checkout?env=carapaces&at="+s.planted())
-		return all
+		s.alike(who, "/v1/config/", "canaryPath.canaryKey?context="+german, "carapaces.canaryKey?context="+german)
+		return all + s.as(who, http.MethodGet, "/v1/config?context="+german)
 	},
 	"POST /v1/query": func(s *running, who http.Header) string {
 		all := ""
 		for _, query := range []string{
 			`{"pattern": "**"}`, `{"pattern": "canaryPat*"}`, `{"pattern": "*", "where": {"path": "sub", "exists": true}}`, `{"pattern": "**", "wher": 1}`,
+			`{"pattern": "**", "context": {"country": "DE"}}`,
 		} {
 			for _, at := range []string{"", s.first(), s.planted()} {
 				_, body := s.request(http.MethodPost, s.url+"/v1/query?at="+at, []byte(query), who)
@@ -144,9 +164,10 @@ var surface = map[string]func(s *running, who http.Header) string{
 	},
 	"GET /v1/explain/{path}": func(s *running, who http.Header) string {
 		all := ""
-		for _, path := range []string{"", "checkout", "checkout.timeout", "checkout.none", "canaryPat", "%00", "?at=" + s.planted()} {
+		for _, path := range []string{"", "checkout", "checkout.timeout", "checkout.none", "canaryPat", "%00", "?at=" + s.planted(), "checkout?context=" + german, "?context=" + german} {
 			all += s.as(who, http.MethodGet, "/v1/explain/"+path)
 		}
+		s.alike(who, "/v1/explain/", "canaryPath?context="+german, "carapaces?context="+german)
 		s.alike(who, "/v1/explain/", "canaryPath", "carapaces")
 		s.alike(who, "/v1/explain/", "canaryPath.sub.canaryKey", "carapaces.sub.canaryKey")
 		s.alike(who, "/v1/explain/", "checkout?env=canaryEnv", "checkout?env=carapaces")
@@ -164,12 +185,57 @@ var surface = map[string]func(s *running, who http.Header) string{
 	"GET /v1/pins":                  route(http.MethodGet, "/v1/pins"),
 	"POST /v1/pins":                 route(http.MethodPost, "/v1/pins"),
 	"DELETE /v1/pins/{environment}": route(http.MethodDelete, "/v1/pins/prod"),
-	"POST /v1/tickets":              route(http.MethodPost, "/v1/tickets"),
-	"GET /v1/stream":                route(http.MethodGet, "/v1/stream"),
-	"POST /webhook/github":          route(http.MethodPost, "/webhook/github"),
-	"GET /healthz":                  route(http.MethodGet, "/healthz"),
-	"GET /readyz":                   route(http.MethodGet, "/readyz"),
-	"GET /metrics":                  route(http.MethodGet, "/metrics"),
+	"GET /v1/overrides": func(s *running, who http.Header) string {
+		s.alike(who, "/v1/overrides", "?env=canaryEnv", "?env=carapaces")
+		return s.as(who, http.MethodGet, "/v1/overrides") + s.as(who, http.MethodGet, "/v1/overrides?env=prod")
+	},
+	"GET /v1/stops": func(s *running, who http.Header) string {
+		told := s.as(who, http.MethodGet, "/v1/stops")
+		if strings.HasPrefix(told, "200") && !strings.Contains(told, `"key":"halted"`) {
+			s.tb.Errorf("the stops are %s", told)
+		}
+		return told
+	},
+	"POST /v1/stops":                       route(http.MethodPost, "/v1/stops"),
+	"DELETE /v1/stops/{environment}/{key}": route(http.MethodDelete, "/v1/stops/prod/canaryFil"),
+	"POST /ofrep/v1/evaluate/flags/{key}": func(s *running, who http.Header) string {
+		all := ""
+		for _, key := range []string{"checkout", "checkout.timeout", "checkout%2Ftimeout", "canaryPat", "%00", "[", "checkout.none"} {
+			for _, body := range []string{"", `{"context": {"country": "DE"}}`, `{"context": 1}`, `{`} {
+				_, answer := s.request(http.MethodPost, s.url+"/ofrep/v1/evaluate/flags/"+key, []byte(body), who)
+				all += string(answer)
+			}
+		}
+		s.alikeAs(http.MethodPost, who, "/ofrep/v1/evaluate/flags/", "canaryPath.canaryKey", "carapaces.canaryKey")
+		s.alikeAs(http.MethodPost, who, "/ofrep/v1/evaluate/flags/", "canaryPath", "carapaces")
+		s.alikeAs(http.MethodPost, who, "/env/", "canaryEnv/ofrep/v1/evaluate/flags/checkout", "carapaces/ofrep/v1/evaluate/flags/checkout")
+		return all
+	},
+	"POST /ofrep/v1/evaluate/flags": func(s *running, who http.Header) string {
+		_, german := s.request(http.MethodPost, s.url+"/ofrep/v1/evaluate/flags", []byte(`{"context": {"country": "DE"}}`), who)
+		s.alikeAs(http.MethodPost, who, "/env/", "canaryEnv/ofrep/v1/evaluate/flags", "carapaces/ofrep/v1/evaluate/flags")
+		if !strings.Contains(string(german), `"checkout.timeout","value":"25s"`) {
+			s.tb.Errorf("the list is %s", german)
+		}
+		return s.as(who, http.MethodPost, "/ofrep/v1/evaluate/flags") + string(german)
+	},
+	"GET /ofrep/v1/events": func(s *running, who http.Header) string {
+		events := s.listen(who, "/ofrep/v1/events")
+		s.push("Change what is not granted, and no flag", map[string]string{"config/canaryPath/sub.yaml": "canaryKey: 4\n"})
+		eventually(s.tb, "it is live", func() bool { return s.value("prod", "canaryPath.sub.canaryKey") == "4" })
+		s.push("Change a flag", s.edited("config/checkout.yaml", "captureLater: false", "captureLater: true"))
+		first := s.heard(events) // the hidden change made none
+		if live := s.status().Environments["prod"].Live.Commit; !strings.Contains(first, live) {
+			eventually(s.tb, "the flag is live", func() bool { return strings.Contains(first, s.status().Environments["prod"].Live.Commit) })
+		}
+		return first
+	},
+	"POST /v1/tickets":     route(http.MethodPost, "/v1/tickets"),
+	"GET /v1/stream":       route(http.MethodGet, "/v1/stream"),
+	"POST /webhook/github": route(http.MethodPost, "/webhook/github"),
+	"GET /healthz":         route(http.MethodGet, "/healthz"),
+	"GET /readyz":          route(http.MethodGet, "/readyz"),
+	"GET /metrics":         route(http.MethodGet, "/metrics"),
 
 	wire.TypeSnapshot: streamed(`{"type":"hello","env":"prod"}`, wire.TypeSnapshot),
 	wire.TypeError:    streamed(`{"type":"hello","env":"canaryEn"}`, wire.TypeError),
@@ -203,12 +269,60 @@ var surface = map[string]func(s *running, who http.Header) string{
 	wire.TypePing: func(*running, http.Header) string { return "" }, // holds a cursor alone: see docs/protocol.md
 }
 
+const german = "%7B%22country%22%3A%22DE%22%7D" // a context
+
 // alike asks for what is there and not granted, and for what is not there: both are answered in the same words.
 func (s *running) alike(who http.Header, before, there, not string) {
 	s.tb.Helper()
+	s.alikeAs(http.MethodGet, who, before, there, not)
+}
+
+// listen opens an event stream, and hands on the data of its events until the test ends.
+func (s *running) listen(who http.Header, path string) <-chan string {
+	s.tb.Helper()
+	r, err := http.NewRequestWithContext(s.tb.Context(), http.MethodGet, s.url+path, nil)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	r.Header = who.Clone()
+	res, err := http.DefaultClient.Do(r)
+	if err != nil || res.StatusCode != http.StatusOK {
+		s.tb.Fatalf("%s: %v %v", path, res, err)
+	}
+	data := make(chan string, 100)
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "id: ") {
+		// the stream has begun when it names its state
+	}
+	go func() {
+		defer close(data)
+		for lines.Scan() {
+			if text, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				data <- text
+			}
+		}
+	}()
+	s.tb.Cleanup(func() { _ = res.Body.Close() })
+	return data
+}
+
+// heard is the next event.
+func (s *running) heard(events <-chan string) string {
+	s.tb.Helper()
+	select {
+	case event := <-events:
+		return event
+	case <-time.After(patience):
+		s.tb.Fatal("no event")
+		return ""
+	}
+}
+
+func (s *running) alikeAs(method string, who http.Header, before, there, not string) {
+	s.tb.Helper()
 	names := strings.NewReplacer("canaryPath", "…", "canaryEnv", "…", "carapaces", "…")
-	hidden, held := s.request(http.MethodGet, s.url+before+there, nil, who)
-	absent, not404 := s.request(http.MethodGet, s.url+before+not, nil, who)
+	hidden, held := s.request(method, s.url+before+there, nil, who)
+	absent, not404 := s.request(method, s.url+before+not, nil, who)
 	if a, b := names.Replace(hidden.Status+string(held)), names.Replace(absent.Status+string(not404)); a != b {
 		s.tb.Errorf("%s is answered %s, and %s %s", there, a, not, b)
 	}
@@ -247,7 +361,7 @@ func TestNothingOutsideTheGrantIsTold(t *testing.T) {
 		}
 	}
 	for name, rights := range map[string]string{
-		"reader": "", "historian": `, "rights": ["history"]`, "operator of a part": `, "rights": ["history", "operate", "reveal"]`,
+		"reader": "", "historian": `, "rights": ["history"]`, "operator of a part": `, "rights": ["history", "operate", "reveal", "define"]`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, data := planted(t)
@@ -317,6 +431,16 @@ func TestRights(t *testing.T) {
 		{"a query", "POST", "/v1/query?env=prod", `{"pattern": "**", "where": {"eq": "30s"}}`, read, 200, `"path":"checkout.timeout"`},
 		{"a query of what is not granted", "POST", "/v1/query?env=prod", `{"pattern": "canaryPath.**"}`, read, 200, `"matches":[]`},
 		{"a query that is none", "POST", "/v1/query?env=prod", `{"pattern": "**", "where": {"stratsWith": "x"}}`, read, 400, "did you mean startsWith"},
+		{"explaining somebody needs define", "GET", "/v1/explain/checkout.timeout?env=prod&context=" + german, "", historian, 403, "right to define"},
+		{"and so does the list of overrides", "GET", "/v1/overrides", "", historian, 403, "right to define"},
+		{"stops need operate", "GET", "/v1/stops", "", historian, 403, "right to operate"},
+		{"one of a part stops nothing", "POST", "/v1/stops", `{"environment": "prod", "key": "shared", "reason": "x"}`, part, 403, "whole environment"},
+		{"nor in another environment", "DELETE", "/v1/stops/staging/shared", `{"reason": "x"}`, part, 404, "unknownEnvironment"},
+		{"a stop needs a reason", "POST", "/v1/stops", `{"environment": "prod", "key": "shared", "reason": ""}`, operator, 400, "noReason"},
+		{"somebody's value", "GET", "/v1/config/checkout.timeout?context=" + german, "", read, 200, `"25s"`},
+		{"nobody's", "GET", "/v1/config/checkout.timeout", "", read, 200, `"30s"`},
+		{"a context of the past", "GET", "/v1/config/checkout.timeout?env=prod&context=" + german + "&at=" + s.first(), "", historian, 400, "contextOfThePast"},
+		{"a context that is none", "GET", "/v1/config/checkout.timeout?context=5", "", read, 400, "badContext"},
 		{"a bad token is none", "GET", "/v1/config/checkout", "", bearer("tlk_nonsense"), 401, "credentialMalformed"},
 		{"unknown fields", "POST", "/v1/tokens", `{"name": "x", "grnt": {}}`, operator, 400, "badBody"},
 	} {
@@ -402,6 +526,30 @@ func TestTickets(t *testing.T) {
 	}
 	if log := s.log.String(); strings.Contains(log, ticket.Ticket) {
 		t.Error("the ticket stands in the log")
+	}
+}
+
+// A page's event stream shows a ticket, once, and the log does not hold it.
+func TestTicketsOfEvents(t *testing.T) {
+	remote, data := shop(t), t.TempDir()
+	s := start(t, remote, settings(remote, data))
+	s.becomes("prod", "checkout.timeout", `"30s"`)
+	who := s.token(data, fmt.Sprintf(limited, ""))
+	_, answer := s.request(http.MethodPost, s.url+"/ofrep/v1/evaluate/flags", nil, who)
+	var all struct {
+		EventStreams []struct{ Endpoint struct{ RequestURI string } }
+	}
+	if err := json.Unmarshal(answer, &all); err != nil || len(all.EventStreams) != 1 {
+		t.Fatalf("%s", answer)
+	}
+	at := all.EventStreams[0].Endpoint.RequestURI
+	s.listen(http.Header{}, at)
+	if res, body := s.request(http.MethodGet, s.url+at, nil, nil); res.StatusCode != http.StatusUnauthorized || !strings.Contains(string(body), `"errorCode":"GENERAL"`) {
+		t.Errorf("a ticket serves twice: %s %s", res.Status, body)
+	}
+	_, ticket, _ := strings.Cut(at, "ticket=")
+	if log := s.log.String(); ticket == "" || strings.Contains(log, ticket) {
+		t.Errorf("the ticket %q stands in the log", ticket)
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/trunkline/trunkline/api/ofrep"
 	"github.com/trunkline/trunkline/apply"
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/gitsync"
 	"github.com/trunkline/trunkline/notify"
 )
@@ -22,12 +24,16 @@ type metrics struct {
 	renewals   prometheus.Counter
 	judgeTime  prometheus.Histogram
 	verdicts   *prometheus.CounterVec
+	undecided  *prometheus.CounterVec
 	sessions   prometheus.Gauge
 	deliveries *prometheus.CounterVec
 	bytes      prometheus.Counter
 	delay      prometheus.Histogram
 	answers    *prometheus.CounterVec
 	ended      *prometheus.CounterVec
+	evaluated  prometheus.Counter
+	streams    prometheus.Gauge
+	notified   prometheus.Counter
 	webhooks   *prometheus.CounterVec
 	refused    *prometheus.CounterVec
 	jwks       *prometheus.CounterVec
@@ -54,11 +60,15 @@ func newMetrics(version string) *metrics {
 	m.renewals = counter("trunkline_mirror_renewals_total", "Damaged mirrors that were replaced.").WithLabelValues()
 	m.judgeTime = histogram("trunkline_judge_duration_seconds", "Time compiling and judging a commit took.")
 	m.verdicts = counter("trunkline_verdicts_total", "Verdicts on commits.", "environment", "verdict")
+	m.undecided = counter("trunkline_conditions_failed_total", "Conditions of rollouts and experiments that could not be evaluated for somebody.", "environment", "kind")
 	m.deliveries = counter("trunkline_deliveries_total", "Messages handed to clients' sockets, by type.", "type")
 	m.bytes = counter("trunkline_delivered_bytes_total", "Bytes of messages handed to clients' sockets.").WithLabelValues()
 	m.delay = histogram("trunkline_delivery_delay_seconds", "Time from a version's going live to its being handed to a client's socket.")
 	m.answers = counter("trunkline_client_messages_total", "Messages of clients after their hello, by type.", "type")
 	m.ended = counter("trunkline_sessions_ended_total", "Sessions the server ended, by reason.", "reason")
+	m.evaluated = counter("trunkline_flags_evaluated_total", "Flags evaluated for OpenFeature clients.").WithLabelValues()
+	m.notified = counter("trunkline_flag_stream_events_total", "Times that an event stream of an OpenFeature client was told to ask again.").WithLabelValues()
+	m.streams = prometheus.NewGauge(prometheus.GaugeOpts{Name: "trunkline_flag_streams", Help: "Open event streams of OpenFeature clients."})
 	m.webhooks = counter("trunkline_webhooks_total", "Webhook deliveries.", "event", "outcome")
 	m.refused = counter("trunkline_requests_refused_total", "Requests refused, by why.", "reason")
 	m.jwks = counter("trunkline_jwks_looks_total", "Looks at the keys of issuers of JSON Web Tokens.", "issuer", "outcome")
@@ -67,7 +77,7 @@ func newMetrics(version string) *metrics {
 		Name: "trunkline_build_info", Help: "The running program.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.sessions, info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.sessions, m.streams, info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -87,8 +97,9 @@ func (m *metrics) following() gitsync.Observer {
 
 func (m *metrics) judging() apply.Observer {
 	return apply.Observer{
-		Judged: func(env string, v apply.Verdict) { m.verdicts.WithLabelValues(env, string(v)).Inc() },
-		Took:   func(took time.Duration) { m.judgeTime.Observe(took.Seconds()) },
+		Judged:    func(env string, v apply.Verdict) { m.verdicts.WithLabelValues(env, string(v)).Inc() },
+		Took:      func(took time.Duration) { m.judgeTime.Observe(took.Seconds()) },
+		Undecided: func(env string, kind experiment.Kind) { m.undecided.WithLabelValues(env, string(kind)).Inc() },
 	}
 }
 
@@ -107,6 +118,14 @@ func (m *metrics) delivering() notify.Observer {
 	}
 }
 
+func (m *metrics) evaluating() ofrep.Observer {
+	return ofrep.Observer{
+		Evaluated: func(flags int) { m.evaluated.Add(float64(flags)) },
+		Streams:   func(change int) { m.streams.Add(float64(change)) },
+		Notified:  m.notified.Inc,
+	}
+}
+
 // state reads, at each scrape, what is a state rather than a count.
 type state struct {
 	status  func() *apply.Status
@@ -120,6 +139,7 @@ var (
 	lookAge  = prometheus.NewDesc("trunkline_last_good_look_age_seconds", "Time since the last good look at the remote, or since the start when there was none.", nil, nil)
 	blocked  = prometheus.NewDesc("trunkline_blocked_seconds", "Time since newer commits are rejected; 0 when the newest is live.", []string{"environment"}, nil)
 	waiting  = prometheus.NewDesc("trunkline_pending_seconds", "Time since a commit has no verdict; 0 when all have.", []string{"environment"}, nil)
+	stopped  = prometheus.NewDesc("trunkline_stopped", "Rollouts and experiments that an operator has stopped.", []string{"environment"}, nil)
 	pinned   = prometheus.NewDesc("trunkline_pinned_seconds", "Time since an environment is pinned; 0 when it is not.", []string{"environment"}, nil)
 )
 
@@ -130,6 +150,7 @@ func (s state) Describe(ch chan<- *prometheus.Desc) {
 	ch <- blocked
 	ch <- waiting
 	ch <- pinned
+	ch <- stopped
 	s.log.describe(ch)
 }
 
@@ -157,6 +178,7 @@ func (s state) Collect(ch chan<- prometheus.Metric) {
 			since = time.Since(e.Pin.At).Seconds()
 		}
 		gauge(pinned, since, e.Name)
+		gauge(stopped, float64(len(e.Stops)), e.Name)
 	}
 	good := s.look().LastGood
 	if good.IsZero() {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/api"
+	"github.com/trunkline/trunkline/api/ofrep"
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/audit"
 	"github.com/trunkline/trunkline/gitsync"
@@ -176,7 +177,8 @@ func (s *Server) Run(ctx context.Context) error {
 		Live: s.live, Guard: credentials.guard, MaxSessions: s.bounds.sessions, Observe: s.sessions.counting(observe, s.gate.add),
 	})
 	s.metrics.registry.MustRegister(state{reconciler.Status, follower.State, &logState{log: log}, s.started}, convergence{hub})
-	handler, err := s.handler(credentials, follower, reconciler, log, past, hub)
+	flags := ofrep.New(ofrep.Options{Live: s.live, Guard: credentials.guard, Ticket: credentials.guard.Ticket, Revealed: credentials.reveals.add, Observe: s.metrics.evaluating()})
+	handler, err := s.handler(credentials, follower, reconciler, log, past, hub, flags)
 	if err != nil {
 		return err
 	}
@@ -194,6 +196,7 @@ func (s *Server) Run(ctx context.Context) error {
 	failed := make(chan error, 3)
 	surface := newHTTP(handler, s.timeouts, s.log)
 	surface.ConnState = s.gate.changed
+	surface.RegisterOnShutdown(flags.Stop)
 	defer serveHTTP(ctx, s.listener, surface, s.ending, failed).stop()
 	if s.ops != nil {
 		defer serveHTTP(ctx, s.ops, newHTTP(s.operations(reconciler), s.timeouts, s.log), s.ending, failed).stop()
@@ -231,7 +234,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // handler is the HTTP surface.
-func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler *apply.Reconciler, log *audit.Log, past *history.History, hub *notify.Hub) (http.Handler, error) {
+func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler *apply.Reconciler, log *audit.Log, past *history.History, hub *notify.Hub, flags http.Handler) (http.Handler, error) {
 	mux := http.NewServeMux()
 	guard := by.guard
 	reads := guard.Wrap(api.New(api.Options{
@@ -241,11 +244,12 @@ func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler
 			defer follower.Hint() // a rewritten history that was refused may be what is accepted
 			return reconciler.Accept(ctx, commit, a)
 		},
-		Pins: reconciler, Tokens: by.tokens, Sessions: s.sessions.count, Convergence: convergence{hub}.status, Server: api.About{
+		Pins: reconciler, Stops: reconciler, Tokens: by.tokens, Sessions: s.sessions.count, Convergence: convergence{hub}.status, Server: api.About{
 			Version: Version, Repo: s.settings.Repo, Branch: s.settings.Branch, Path: s.settings.Path, Started: s.started,
 		},
 	}))
 	mux.Handle("/v1/stream", guard.Wrap(hub, access.AcceptTickets()))
+	evaluations := ofrep.Entry(guard.Wrap(flags, access.AcceptTickets()))
 	mux.Handle("POST /v1/tickets", guard.Wrap(http.HandlerFunc(guard.ServeTicket)))
 	mux.Handle("POST /v1/audit/trim", guard.Wrap(trimming(guard, log)))
 	operations := s.operations(reconciler)
@@ -261,6 +265,10 @@ func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler
 		}
 		if strings.HasPrefix(r.URL.Path, "/v1/config") {
 			reads.ServeHTTP(w, r) // reads are many: they go past the router
+			return
+		}
+		if strings.HasPrefix(r.URL.Path, "/ofrep/") || strings.HasPrefix(r.URL.Path, "/env/") {
+			evaluations.ServeHTTP(w, r) // so are evaluations, and the router would take a // in a key for a mistake
 			return
 		}
 		secureHeaders(w, r)

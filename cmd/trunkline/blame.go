@@ -10,6 +10,7 @@ import (
 
 	"github.com/trunkline/trunkline/api"
 	"github.com/trunkline/trunkline/audit"
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/value"
 )
 
@@ -84,7 +85,11 @@ func (c blameCmd) Run(ctx context.Context, io *streams) error {
 	}
 	p := newPalette(io.color)
 	for _, e := range answer.Entries {
-		fmt.Fprintf(io.out, "%s = %s\n  %s\n  %s\n", p.bold(e.Path), e.Value, origin(e.Origin, p), e.Pos)
+		place := e.Pos.String()
+		if e.File == "" {
+			place = "in an environment beneath, which the credential is not for"
+		}
+		fmt.Fprintf(io.out, "%s = %s\n  %s\n  %s\n", p.bold(e.Path), e.Value, origin(e.Origin, p), place)
 	}
 	if answer.Truncated {
 		fmt.Fprintf(io.err, "these are %d of %d: narrow the pattern\n", len(answer.Entries), answer.Total)
@@ -95,6 +100,7 @@ func (c blameCmd) Run(ctx context.Context, io *streams) error {
 type explainCmd struct {
 	Path string `arg:"" help:"Path of a value." placeholder:"PATH"`
 	earlier
+	attributed
 	remote
 }
 
@@ -102,12 +108,20 @@ func (explainCmd) Help() string {
 	return `Tells how a value came about: what the base says, what each overlay does about it, where, and whose change each of them was. It needs the
 right to history.
 
-Example:
-  trunkline explain checkout.timeout --env prod`
+With a context it tells, check by check, what the rollouts and experiments that set the path make of it for that somebody, and the value that
+they get. That needs the right to define, too; with that right, but without a context, it names them.
+
+Examples:
+  trunkline explain checkout.timeout --env prod
+  trunkline explain checkout.ui.button.color -e prod -c targetingKey=u1 -c country=DE`
 }
 
 func (c explainCmd) Run(ctx context.Context, io *streams) error {
-	body, err := c.ask(ctx, "/v1/explain/"+url.PathEscape(c.Path), url.Values{"env": {c.Env}, "at": {c.At}})
+	who, err := c.query()
+	if err != nil {
+		return err
+	}
+	body, err := c.ask(ctx, "/v1/explain/"+url.PathEscape(c.Path), url.Values{"env": {c.Env}, "at": {c.At}, "context": {who}})
 	if err != nil {
 		return err
 	}
@@ -125,6 +139,7 @@ func (c explainCmd) Run(ctx context.Context, io *streams) error {
 			Change                        api.Origin
 			value.Pos
 		}
+		unitsExplained
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return fmt.Errorf("the server's answer: %w", err)
@@ -143,5 +158,39 @@ func (c explainCmd) Run(ctx context.Context, io *streams) error {
 		}
 		fmt.Fprintf(io.out, "  %-22s %s\n  %-22s %s\n  %-22s %s\n", s.Folder, what, "", s.Pos, "", origin(s.Change, p))
 	}
+	answer.print(io, p)
 	return nil
+}
+
+// unitsExplained is what an explanation tells of rollouts and experiments.
+type unitsExplained struct {
+	Owners    []api.Owner
+	Decisions []experiment.Explanation
+	Resolved  json.RawMessage
+}
+
+func (u unitsExplained) print(io *streams, p palette) {
+	if len(u.Decisions) == 0 {
+		for _, o := range u.Owners {
+			fmt.Fprintf(io.out, "  the %s %s may set another value: see what it does for somebody with --context\n", o.Kind, p.bold(o.Key))
+		}
+		return
+	}
+	for _, x := range u.Decisions {
+		outcome := p.dim("is not in effect")
+		if x.In {
+			outcome = p.green("is in effect: " + x.Arm)
+		}
+		fmt.Fprintf(io.out, "the %s %s %s\n", x.Kind, p.bold(x.Key), outcome)
+		for _, check := range x.Checks {
+			mark := " "
+			if check.Decided {
+				mark = ">"
+			}
+			fmt.Fprintf(io.out, "  %s %-12s %s\n", mark, check.Check, check.Text)
+		}
+	}
+	if len(u.Resolved) > 0 {
+		fmt.Fprintf(io.out, "so they get %s\n", p.bold(string(u.Resolved)))
+	}
 }

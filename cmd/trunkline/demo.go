@@ -25,7 +25,7 @@ type demoCmd struct {
 
 func (demoCmd) Help() string {
 	return `Makes a Git remote from the example config repo, follows it, connects a WebSocket client to two environments, and pushes: a good
-change, a bad one, the mended one, a fault that touches staging alone, and a revert. Needs git.`
+change, a bad one, the mended one, a fault that touches staging alone, a revert, and a rollout for some. Needs git.`
 }
 
 func (c demoCmd) Run(ctx context.Context, io *streams) (err error) {
@@ -107,13 +107,10 @@ func (d *demo) serve(ctx context.Context, listen string, talk io.Writer) (stop f
 		cancel()
 		return <-ended
 	}
-	d.prod, d.staging = newDemoClient(ctx, d.url, "prod"), newDemoClient(ctx, d.url, "staging")
+	d.prod, d.staging = newDemoClient(ctx, d.url, "prod", "prod", nil), newDemoClient(ctx, d.url, "staging", "staging", nil)
 	for _, client := range []*demoClient{d.prod, d.staging} {
-		patient, cancel := context.WithTimeout(ctx, stepPatience)
-		err := client.Wait(patient)
-		cancel()
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("no first values for %s: %w", client.env, err), stop())
+		if err := client.ready(ctx); err != nil {
+			return nil, errors.Join(err, stop())
 		}
 	}
 	return stop, nil
@@ -170,6 +167,15 @@ func (d *demo) edit(file, old, new string) error {
 		return fmt.Errorf("%s holds no %q", file, old)
 	}
 	return os.WriteFile(path, []byte(strings.Replace(string(data), old, new, 1)), 0o644)
+}
+
+// write writes a file of the work tree.
+func (d *demo) write(file, text string) error {
+	path := filepath.Join(d.work(), filepath.FromSlash(file))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
 }
 
 // push commits what was edited and pushes it.

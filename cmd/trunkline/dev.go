@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/server"
 )
 
@@ -44,6 +45,7 @@ type devTeller struct {
 	dir      string
 	c        palette
 	problems []compile.Problem
+	effects  []compile.Effect
 }
 
 func (t *devTeller) judged(result *compile.Result, err error) {
@@ -66,7 +68,10 @@ func (t *devTeller) judged(result *compile.Result, err error) {
 			writeProblem(t.io.out, p, t.dir, t.c)
 		}
 	}
-	t.problems = result.Problems
+	if !slices.EqualFunc(t.effects, result.Effects, sameEffects) {
+		writeEffects(t.io.out, result.Effects, "", t.c)
+	}
+	t.problems, t.effects = result.Problems, result.Effects
 	var live, kept []string
 	for _, env := range result.Environments {
 		if result.Valid(env) {
@@ -83,4 +88,13 @@ func (t *devTeller) judged(result *compile.Result, err error) {
 		line += t.c.red("kept as it was: ") + strings.Join(kept, ", ")
 	}
 	fmt.Fprintln(t.io.out, strings.TrimSpace(line))
+}
+
+func sameEffects(a, b compile.Effect) bool {
+	return sameEffect(a.Effect, b.Effect) && slices.Equal(a.Environments, b.Environments)
+}
+
+// sameEffect tells whether people would be told of two in the same words.
+func sameEffect(a, b experiment.Effect) bool {
+	return compile.Effect{Effect: a}.String() == compile.Effect{Effect: b}.String()
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/value"
 )
 
@@ -24,7 +25,8 @@ type diffCmd struct {
 }
 
 func (diffCmd) Help() string {
-	return `Tells by value, not by line, what differs in each environment. Values that are sensitive or look secret are not shown.
+	return `Tells by value, not by line, what differs in each environment, and in words what becomes of those who are in a rollout or an
+experiment. Values that are sensitive or look secret are not shown.
 
 Examples:
   trunkline diff HEAD                 # what the next commit would change
@@ -34,8 +36,9 @@ Examples:
 
 // envDiff is what differs in environments that differ alike.
 type envDiff struct {
-	Environments []string      `json:"environments"`
-	Changes      []eventChange `json:"changes"`
+	Environments []string            `json:"environments"`
+	Changes      []eventChange       `json:"changes"`
+	Effects      []experiment.Effect `json:"effects,omitempty"`
 }
 
 func (c diffCmd) Run(ctx context.Context, io *streams) error {
@@ -52,15 +55,16 @@ func (c diffCmd) Run(ctx context.Context, io *streams) error {
 	}
 	var diffs []envDiff
 	for _, pair := range c.pairs(from, to) {
-		changes, err := c.changes(from, to, pair, patterns)
+		old, now, err := c.snapshots(from, to, pair)
 		if err != nil {
 			return err
 		}
+		changes := changes(old, now, patterns)
 		if c.Output == "patch" {
 			_, err = fmt.Fprintf(io.out, "%s\n", value.AppendPatch(nil, changes))
 			return err
 		}
-		diffs = gather(diffs, pair, changes)
+		diffs = gather(diffs, pair, changes, effects(old, now, patterns)...)
 	}
 	if c.Output == "json" {
 		enc := json.NewEncoder(io.out)
@@ -80,6 +84,9 @@ func writeDiffs(io *streams, diffs []envDiff) error {
 				return err
 			}
 			writeChange(io.out, value.Change{Path: path, Old: change.Old, New: change.New}, p)
+		}
+		for _, e := range d.Effects {
+			fmt.Fprintf(io.out, "  %s\n", compile.Effect{Effect: e})
 		}
 	}
 	return nil
@@ -136,30 +143,62 @@ func union(a, b []string) []string {
 	return slices.Compact(all)
 }
 
-// changes are the differences between two environments, without what people should not be shown.
-func (c diffCmd) changes(from, to *compile.Result, envs pair, patterns []value.Pattern) ([]value.Change, error) {
-	old, err := snapshot(from, envs.from)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.From, err)
+// snapshots are both sides of a pair of environments. One may be nil.
+func (c diffCmd) snapshots(from, to *compile.Result, envs pair) (old, now *compile.Snapshot, err error) {
+	if old, err = snapshot(from, envs.from); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", c.From, err)
 	}
-	now, err := snapshot(to, envs.to)
-	if err != nil {
+	if now, err = snapshot(to, envs.to); err != nil {
 		side := cmp.Or(c.To, "the files as they are now")
 		if from == to {
 			side = c.From
 		}
-		return nil, fmt.Errorf("%s: %w", side, err)
+		return nil, nil, fmt.Errorf("%s: %w", side, err)
 	}
 	if old == nil && now == nil {
-		return nil, fmt.Errorf("neither side has the environment %s", envs)
+		return nil, nil, fmt.Errorf("neither side has the environment %s", envs)
 	}
+	return old, now, nil
+}
+
+// changes are the differences between two environments, without what people should not be shown.
+func changes(old, now *compile.Snapshot, patterns []value.Pattern) []value.Change {
 	changes := value.Diff(selected(old, patterns), selected(now, patterns))
 	for i, d := range changes {
 		for _, s := range []*compile.Snapshot{old, now} {
 			changes[i].Old, changes[i].New = shown(s, d.Path, changes[i].Old), shown(s, d.Path, changes[i].New)
 		}
 	}
-	return changes, nil
+	return changes
+}
+
+// effects are what becomes of those who are in a rollout or an experiment, where both sides are the same environment: of those that set
+// something which the patterns select.
+func effects(old, now *compile.Snapshot, patterns []value.Pattern) []experiment.Effect {
+	if old == nil || now == nil || old.Environment != now.Environment {
+		return nil
+	}
+	was, is := old.Definitions, now.Definitions
+	if is == nil {
+		is = &experiment.Definitions{}
+	}
+	return slices.DeleteFunc(experiment.Compare(was, is, now.Environment), func(e experiment.Effect) bool {
+		return e.Text == "" || len(patterns) > 0 && !sets(old, e, patterns) && !sets(now, e, patterns)
+	})
+}
+
+// sets tells whether what has the effect sets something that the patterns select.
+func sets(s *compile.Snapshot, e experiment.Effect, patterns []value.Pattern) bool {
+	if s.Overrides == nil {
+		return false
+	}
+	see := func(v *value.Value) *value.Value { return value.Select(v, patterns) }
+	for arm := range s.Overrides.Arms() {
+		if arm.Kind == e.Kind && arm.Key == e.Key && s.Overrides.Touches(arm.Choice, see) {
+			return true
+		}
+	}
+	return false
 }
 
 // snapshot is an environment of one side; nil when that has it not.
@@ -195,8 +234,8 @@ func shown(s *compile.Snapshot, path value.Path, v *value.Value) *value.Value {
 }
 
 // gather adds environments to those that differ alike.
-func gather(diffs []envDiff, envs pair, changes []value.Change) []envDiff {
-	if len(changes) == 0 {
+func gather(diffs []envDiff, envs pair, changes []value.Change, effects ...experiment.Effect) []envDiff {
+	if len(changes)+len(effects) == 0 {
 		return diffs
 	}
 	told := make([]eventChange, len(changes))
@@ -207,10 +246,10 @@ func gather(diffs []envDiff, envs pair, changes []value.Change) []envDiff {
 		return a.Path == b.Path && value.Equal(a.Old, b.Old) && value.Equal(a.New, b.New)
 	}
 	for i, d := range diffs {
-		if slices.EqualFunc(d.Changes, told, same) {
+		if slices.EqualFunc(d.Changes, told, same) && slices.EqualFunc(d.Effects, effects, sameEffect) {
 			diffs[i].Environments = append(diffs[i].Environments, envs.String())
 			return diffs
 		}
 	}
-	return append(diffs, envDiff{[]string{envs.String()}, told})
+	return append(diffs, envDiff{[]string{envs.String()}, told, effects})
 }

@@ -12,6 +12,7 @@ import (
 
 type getCmd struct {
 	Path string `arg:"" optional:"" help:"Path of the value, as database.primary.pool; everything without it." placeholder:"PATH"`
+	attributed
 	earlier
 	remote
 }
@@ -21,12 +22,17 @@ func (getCmd) Help() string {
 
 Examples:
   trunkline get checkout.timeout --env prod
+  trunkline get search.newRanking -e prod --context role=staff
   trunkline get checkout.timeout -e prod --at 2027-01-31T09:00:00Z
   trunkline get database -e staging -o json | jq .primary`
 }
 
 func (c getCmd) Run(ctx context.Context, io *streams) error {
-	body, err := c.ask(ctx, "/v1/config/"+url.PathEscape(c.Path), url.Values{"env": {c.Env}, "at": {c.At}})
+	who, err := c.query()
+	if err != nil {
+		return err
+	}
+	body, err := c.ask(ctx, "/v1/config/"+url.PathEscape(c.Path), url.Values{"env": {c.Env}, "at": {c.At}, "context": {who}})
 	if err != nil {
 		return err
 	}

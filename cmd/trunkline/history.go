@@ -14,6 +14,7 @@ import (
 	"github.com/trunkline/trunkline/api"
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/apply/compile"
+	"github.com/trunkline/trunkline/experiment"
 )
 
 type historyCmd struct {
@@ -117,6 +118,7 @@ func fates(v api.Version) []fate {
 func (f fate) alike(g fate) bool {
 	a, b := f.about, g.about
 	return a.Verdict == b.Verdict && a.State == b.State && a.ChangesTotal == b.ChangesTotal && lineageWords(a.Lineage) == lineageWords(b.Lineage) &&
+		slices.EqualFunc(a.Effects, b.Effects, func(x, y experiment.Effect) bool { return x.Key == y.Key && x.Text == y.Text }) &&
 		slices.EqualFunc(a.Changes, b.Changes, func(x, y apply.Change) bool { return x.Path == y.Path })
 }
 
@@ -136,6 +138,9 @@ func (f fate) words(c palette) string {
 	words := fmt.Sprintf("%s %s", verdict, strings.Join(f.environments, ", "))
 	if lineage := lineageWords(f.about.Lineage); lineage != "" {
 		words += "; " + lineage
+	}
+	for _, e := range f.about.Effects {
+		words += "; " + compile.Effect{Effect: e}.String()
 	}
 	if paths := changedPaths(f.about); paths != "" {
 		words += c.dim("; changes " + paths)

@@ -52,7 +52,12 @@ type cli struct {
 
 	Pin    pinCmd    `cmd:"" group:"act" help:"Hold an environment at a version."`
 	Unpin  unpinCmd  `cmd:"" group:"act" help:"Let an environment go on to its newest valid version."`
+	Stop   stopCmd   `cmd:"" group:"act" help:"Take a rollout or an experiment out of effect."`
+	Resume resumeCmd `cmd:"" group:"act" help:"Let it into effect again."`
 	Accept acceptCmd `cmd:"" group:"act" help:"Let a commit stand that breaks the rules on commits."`
+
+	Flag       flagCmd       `cmd:"" group:"product" help:"Begin, list and retire flags: values that some get first."`
+	Experiment experimentCmd `cmd:"" group:"product" help:"Begin, plan and try out experiments."`
 
 	Announce announceCmd `cmd:"" hidden:"" help:"Tell a server of a push, from the post-receive hook of a plain Git remote."`
 }
@@ -105,6 +110,7 @@ func execute(ctx context.Context, args []string, io *streams) int {
 			{Key: "run", Title: "Run and operate:"},
 			{Key: "look", Title: "Look:"},
 			{Key: "act", Title: "Act:"},
+			{Key: "product", Title: "Flags and experiments:"},
 			{Key: "Repository", Title: "Repository:"},
 			{Key: "Server", Title: "Server:"},
 		}),

@@ -57,7 +57,7 @@ func ofValues(p compile.Problem) bool {
 	switch p.Stage {
 	case compile.StagePolicies:
 		return p.Pointer != ""
-	case compile.StageCommit:
+	case compile.StageOverrides, compile.StageCommit:
 		return true
 	default:
 		return p.Severity == compile.Warning

@@ -15,6 +15,7 @@ type queryCmd struct {
 	Where   string  `help:"Condition that must hold, as JSON." placeholder:"JSON"`
 	Limit   int     `help:"Most matches of an answer." default:"100"`
 	After   *string `help:"Path after which to go on, as an answer before it told." placeholder:"PATH"`
+	attributed
 	earlier
 	remote
 }
@@ -34,13 +35,18 @@ type question struct {
 	Where   json.RawMessage `json:"where,omitempty"`
 	Limit   int             `json:"limit"`
 	After   *string         `json:"after,omitempty"`
+	Context map[string]any  `json:"context,omitempty"`
 }
 
 func (c queryCmd) Run(ctx context.Context, io *streams) error {
 	if c.Where != "" && !json.Valid([]byte(c.Where)) {
 		return fmt.Errorf("--where is no JSON: write a condition as {\"path\": \"timeout\", \"gt\": 5}")
 	}
-	data, err := json.Marshal(question{c.Pattern, json.RawMessage(c.Where), c.Limit, c.After})
+	who, err := c.context()
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(question{c.Pattern, json.RawMessage(c.Where), c.Limit, c.After, who})
 	if err != nil {
 		return err
 	}

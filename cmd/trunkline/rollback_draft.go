@@ -323,7 +323,7 @@ func (d *draft) judge(ctx context.Context) (judged, error) {
 		verdict = verdict.of(d.Env)
 	}
 	for _, env := range verdict.environments {
-		d.changes = gather(d.changes, pair{env, env}, differences(before[env], line.valid[env]))
+		d.changes = gather(d.changes, pair{env, env}, differences(before[env], line.valid[env]), effects(before[env], line.valid[env], nil)...)
 	}
 	return verdict, nil
 }

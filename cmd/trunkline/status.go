@@ -101,6 +101,11 @@ func writeStatus(io *streams, s api.Status) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Environments)) {
+		for _, stop := range s.Environments[name].Stops {
+			fmt.Fprintf(io.out, "%s  %s %s in %s %s\n", c.yellow("stopped"), stop.Kind, stop.Key, name, c.dim(stopWords(stop)))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Environments)) {
 		if p := s.Environments[name].Pending; p != nil {
 			fmt.Fprintf(io.out, "%s  %s %s %s\n", c.yellow("pending"), c.cyan(short(p.Commit)), p.Subject,
 				c.dim(fmt.Sprintf("by %s, in %s, for %s: %s", p.Author.Name, name, ago(p.Since), cmp.Or(p.For, "asking"))))
@@ -131,6 +136,14 @@ func pinWords(p *api.PinStatus) string {
 	}
 	if p.Newest != "" {
 		words += "; " + short(p.Newest) + " waits"
+	}
+	return words
+}
+
+func stopWords(s api.StopStatus) string {
+	words := "for " + ago(s.Since)
+	if s.By != "" {
+		words += " by " + s.By + ": " + s.Reason
 	}
 	return words
 }

@@ -26,7 +26,7 @@ const (
 // demoClient is a client that keeps the changes it received until the story asks for them.
 type demoClient struct {
 	*client.Client
-	env    string
+	name   string // as the story calls it
 	events chan received
 	stop   func()
 }
@@ -36,10 +36,10 @@ type received struct {
 	at time.Time
 }
 
-func newDemoClient(ctx context.Context, url, env string) *demoClient {
-	c := &demoClient{env: env, events: make(chan received, 100)}
+func newDemoClient(ctx context.Context, url, env, name string, who map[string]any) *demoClient {
+	c := &demoClient{name: name, events: make(chan received, 100)}
 	var err error
-	c.Client, err = client.New(client.Options{URL: url, Env: env, Name: "demo", OnEvent: func(e client.Event) {
+	c.Client, err = client.New(client.Options{URL: url, Env: env, Context: who, Name: "demo", OnEvent: func(e client.Event) {
 		if e.Kind == client.Delta {
 			c.events <- received{e, time.Now()}
 		}
@@ -60,6 +60,16 @@ func newDemoClient(ctx context.Context, url, env string) *demoClient {
 	return c
 }
 
+// ready waits for the first values.
+func (c *demoClient) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stepPatience)
+	defer cancel()
+	if err := c.Wait(ctx); err != nil {
+		return fmt.Errorf("no first values for %s: %w", c.name, err)
+	}
+	return nil
+}
+
 // delta waits for the change that a commit brings.
 func (c *demoClient) delta(ctx context.Context, commit string) (received, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepPatience)
@@ -67,18 +77,18 @@ func (c *demoClient) delta(ctx context.Context, commit string) (received, error)
 	select {
 	case e := <-c.events:
 		if e.State.Commit != commit {
-			return e, fmt.Errorf("%s received commit %s in the place of %s", c.env, short(e.State.Commit), short(commit))
+			return e, fmt.Errorf("%s received commit %s in the place of %s", c.name, short(e.State.Commit), short(commit))
 		}
 		return e, nil
 	case <-ctx.Done():
-		return received{}, fmt.Errorf("%s received nothing within %s", c.env, stepPatience)
+		return received{}, fmt.Errorf("%s received nothing within %s", c.name, stepPatience)
 	}
 }
 
 // lacks makes sure that a commit was not received.
 func (c *demoClient) lacks(commit string) error {
 	if c.State().Commit == commit {
-		return fmt.Errorf("%s received commit %s, which it should not have", c.env, short(commit))
+		return fmt.Errorf("%s received commit %s, which it should not have", c.name, short(commit))
 	}
 	return nil
 }
@@ -86,7 +96,7 @@ func (c *demoClient) lacks(commit string) error {
 // story plays all steps, each building on the one before.
 func (d *demo) story(ctx context.Context) error {
 	fmt.Fprintf(d.out, "%s follows %s\n%s\n\n", d.c.bold("trunkline"), d.remote(), d.c.dim("A WebSocket client is connected to prod and one to staging. Times count from the beginning of git push."))
-	for _, step := range []func(context.Context) error{d.good, d.bad, d.mended, d.stagingAlone, d.revert} {
+	for _, step := range []func(context.Context) error{d.good, d.bad, d.mended, d.stagingAlone, d.revert, d.rollout} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -196,7 +206,7 @@ func (d *demo) revert(ctx context.Context) error {
 	if e.Cause != string(apply.CauseRollback) || e.State.RollbackOf != before {
 		return fmt.Errorf("the revert arrived as %s of %s, not as a rollback to %s", e.Cause, short(e.State.RollbackOf), short(before))
 	}
-	d.show(p, e)
+	d.show(d.prod, p, e)
 	fmt.Fprintf(d.out, "  %s the content is exactly that of %s\n", d.c.green("rollback:"), d.c.cyan(short(before)))
 	v, err := d.judged(ctx, p.commit)
 	if err != nil {
@@ -209,23 +219,60 @@ func (d *demo) revert(ctx context.Context) error {
 	return nil
 }
 
+// ranking gives the new ranking to the staff alone.
+const ranking = `owner: team-search
+environments: [prod]
+set: {search.newRanking: true}
+rules: [{name: staff, when: context.role == "staff"}]
+`
+
+func (d *demo) rollout(ctx context.Context) error {
+	d.title(6, "A rollout: the new ranking again, for the staff first")
+	staff := newDemoClient(ctx, d.url, "prod", "a client of the staff", map[string]any{"role": "staff"})
+	defer staff.stop()
+	if err := staff.ready(ctx); err != nil {
+		return err
+	}
+	if err := d.write("rollouts/new-ranking.yaml", ranking); err != nil {
+		return err
+	}
+	p, err := d.push(ctx, "Show the staff the new ranking")
+	if err != nil {
+		return err
+	}
+	e, err := staff.delta(ctx, p.commit)
+	if err != nil {
+		return err
+	}
+	d.show(staff, p, e)
+	if err := d.prod.lacks(p.commit); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.out, "  %s received nothing: search.newRanking is still %t for everybody else\n\n", d.prod.name, d.prod.Bool("search.newRanking", true))
+	return nil
+}
+
 func (d *demo) title(n int, text string) {
 	fmt.Fprintf(d.out, "%s\n", d.c.bold(fmt.Sprintf("%d. %s", n, text)))
 }
 
 // arrives waits until prod has a change, and shows it.
 func (d *demo) arrives(ctx context.Context, p pushed) error {
-	e, err := d.prod.delta(ctx, p.commit)
+	return d.arrivesAt(ctx, d.prod, p)
+}
+
+func (d *demo) arrivesAt(ctx context.Context, at *demoClient, p pushed) error {
+	e, err := at.delta(ctx, p.commit)
 	if err != nil {
 		return err
 	}
-	d.show(p, e)
+	d.show(at, p, e)
 	fmt.Fprintln(d.out)
 	return nil
 }
 
-func (d *demo) show(p pushed, e received) {
-	fmt.Fprintf(d.out, "  %s received %s after %s\n", d.prod.env, d.c.cyan(short(p.commit)), d.c.green(e.at.Sub(p.began).Round(time.Millisecond).String()))
+func (d *demo) show(at *demoClient, p pushed, e received) {
+	fmt.Fprintf(d.out, "  %s received %s after %s\n", at.name, d.c.cyan(short(p.commit)), d.c.green(e.at.Sub(p.began).Round(time.Millisecond).String()))
 	for _, change := range e.Changes {
 		fmt.Fprint(d.out, "  ")
 		writeChange(d.out, change, d.c)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"path"
 	"slices"
 	"strings"
 
@@ -25,7 +27,8 @@ type validateCmd struct {
 func (validateCmd) Help() string {
 	return `Judges the files as they are now, without a server. The exit code is 1 when a problem would reject the commit. What depends on the
 version before is judged with --baseline, what depends on the commit itself with --commit: policies that name oldSelf or commit,
-environments that are removed, and whether an allowed secret was allowed before. What the manifest demands of commits themselves
+environments that are removed, whether an allowed secret was allowed before, and what becomes of those who are in a rollout or an
+experiment, which is told in words too. What the manifest demands of commits themselves
 and what the operator's validators say only the server judges.
 
 A range A..B is judged as by a server that has A and is given B: each commit of B's first-parent chain that A does not reach, oldest
@@ -166,5 +169,17 @@ func (c validateCmd) report(s *streams, all []judged) error {
 		return writeSARIF(s.out, findings(all, folder), folder)
 	}
 	writeGitHub(s.out, findings(all, folder))
+	writeNotices(s.out, all, folder)
 	return nil
+}
+
+// writeNotices writes effects as annotations of a GitHub workflow.
+func writeNotices(w io.Writer, all []judged, folder string) {
+	for _, j := range all {
+		for _, e := range j.effects {
+			file := path.Join(folder, e.Place.File)
+			text := fmt.Sprintf("%s (%s)", e, strings.Join(e.Environments, ", "))
+			fmt.Fprintf(w, "::notice title=effect,file=%s,line=%d,col=%d::%s\n", annotationField(file), e.Place.Line, e.Place.Column, annotationText(text))
+		}
+	}
 }

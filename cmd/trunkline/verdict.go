@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing/object"
 
@@ -16,13 +18,15 @@ type judged struct {
 	environments []string
 	valid        map[string]bool
 	problems     []compile.Problem
+	effects      []compile.Effect
+	moreEffects  int            // that are not told
 	omitted      map[string]int // by environment; "" is all together
 	read         reader
 }
 
 func newJudged(commit *object.Commit, result *compile.Result, read reader) judged {
 	j := judged{
-		commit: commit, environments: result.Environments, problems: result.Problems, read: read,
+		commit: commit, environments: result.Environments, problems: result.Problems, effects: result.Effects, moreEffects: result.OmittedEffects, read: read,
 		valid: map[string]bool{}, omitted: map[string]int{"": result.Omitted},
 	}
 	for _, env := range result.Environments {
@@ -36,6 +40,7 @@ func (j judged) of(env string) judged {
 	j.environments = slices.DeleteFunc(slices.Clone(j.environments), func(other string) bool { return other != env })
 	j.problems = slices.DeleteFunc(j.problems, func(p compile.Problem) bool { return !p.Touches(env) })
 	j.omitted = map[string]int{"": j.omitted[env]}
+	j.effects = slices.DeleteFunc(j.effects, func(e compile.Effect) bool { return !slices.Contains(e.Environments, env) })
 	return j
 }
 
@@ -62,11 +67,13 @@ type verdict struct {
 	Environments map[string]string `json:"environments"` // valid or rejected
 	Problems     []compile.Problem `json:"problems"`
 	Omitted      int               `json:"omitted,omitempty"`
+	Effects      []compile.Effect  `json:"effects,omitempty"` // on those who are in a rollout or an experiment
+	MoreEffects  int               `json:"omittedEffects,omitempty"`
 }
 
 func (j judged) verdict() verdict {
 	v := verdict{
-		Valid: !j.rejected(), Environments: map[string]string{}, Problems: append([]compile.Problem{}, j.problems...), Omitted: j.omitted[""],
+		Valid: !j.rejected(), Environments: map[string]string{}, Problems: append([]compile.Problem{}, j.problems...), Omitted: j.omitted[""], Effects: j.effects, MoreEffects: j.moreEffects,
 	}
 	if j.commit != nil {
 		c := gitsync.CommitOf(j.commit)
@@ -94,7 +101,21 @@ func (j judged) write(s *streams) {
 	if j.omitted[""] > 0 {
 		fmt.Fprintf(s.out, "… and %d more\n\n", j.omitted[""])
 	}
+	if len(j.effects) > 0 {
+		writeEffects(s.out, j.effects, "", newPalette(s.color))
+		if j.moreEffects > 0 {
+			fmt.Fprintf(s.out, "… and %d more\n", j.moreEffects)
+		}
+		fmt.Fprintln(s.out)
+	}
 	j.writeVerdicts(s, "")
+}
+
+// writeEffects writes for people what a change does to those who are in a rollout or an experiment, one a line.
+func writeEffects(w io.Writer, effects []compile.Effect, indent string, c palette) {
+	for _, e := range effects {
+		fmt.Fprintf(w, "%s%s %s\n", indent, e, c.dim("in "+strings.Join(e.Environments, ", ")))
+	}
 }
 
 func (j judged) writeVerdicts(s *streams, indent string) {
@@ -112,6 +133,7 @@ func writeRange(s *streams, all []judged) {
 		commit := gitsync.CommitOf(j.commit)
 		fmt.Fprintf(s.out, "%s %s %s\n", c.cyan(j.name()), c.bold(commit.Subject), c.dim("by "+commit.Author.Name))
 		j.writeVerdicts(s, "  ")
+		writeEffects(s.out, j.effects, "  ", c)
 		fmt.Fprintln(s.out)
 		if j.rejected() {
 			rejected++

@@ -14,6 +14,7 @@ import (
 
 type watchCmd struct {
 	Patterns []string `arg:"" optional:"" help:"Patterns of values, as checkout.** or *.timeout; everything without them." placeholder:"PATTERN"`
+	attributed
 	remote
 	fileFlags
 }
@@ -29,6 +30,7 @@ command is run again after the next change. While no server can be reached the f
 Examples:
   trunkline watch --env prod
   trunkline watch 'checkout.**' 'database.*.pool' -e prod -o json
+  trunkline watch 'checkout.**' -e prod --context country=DE --context accountId=a-17
   trunkline watch 'checkout.**' -e prod --file checkout.json --exec 'systemctl reload checkout'
   trunkline watch -e prod --file app.env --once && exec ./app`
 }
@@ -38,7 +40,10 @@ func (c watchCmd) Run(ctx context.Context, io *streams) error {
 		return c.keepFile(ctx, io)
 	}
 	show := &watcher{out: io.out, talk: io.err, c: newPalette(io.color), env: c.Env}
-	o := c.options()
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
 	o.OnEvent = func(e client.Event) {
 		if c.json() {
 			show.json(e)
@@ -56,10 +61,11 @@ func (c watchCmd) Run(ctx context.Context, io *streams) error {
 	return nil // interrupted, as it is meant to be
 }
 
-func (c watchCmd) options() client.Options {
+func (c watchCmd) options() (client.Options, error) {
+	who, err := c.context()
 	return client.Options{
-		URL: c.Server, Env: c.Env, Patterns: c.Patterns, Token: c.following(), TLS: c.config, Name: "trunkline watch", Version: server.Version,
-	}
+		URL: c.Server, Env: c.Env, Patterns: c.Patterns, Context: who, Token: c.following(), TLS: c.config, Name: "trunkline watch", Version: server.Version,
+	}, err
 }
 
 // watcher writes events.

@@ -100,7 +100,10 @@ func (c watchCmd) keepFile(ctx context.Context, io *streams) error {
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	o := c.options()
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
 	o.Log = k.log
 	o.Accept = func(s *client.State) error { return k.take(ctx, s) }
 	o.OnEvent = func(e client.Event) {
