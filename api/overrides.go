@@ -101,6 +101,7 @@ func (o *Override) describe(v *apply.Version, who *access.Identity, now time.Tim
 	o.Status = string(experiment.Running)
 	if x, ok := v.Snapshot.Definitions.Rollout(o.Key); ok && o.Kind == experiment.KindRollout {
 		o.Description, o.Owner, o.Expires = x.Description, x.Owner, x.Expires
+		o.Next = nextOf(x, v, now)
 	}
 	if x, ok := v.Snapshot.Definitions.Experiment(o.Key); ok && o.Kind == experiment.KindExperiment {
 		o.Description, o.Owner, o.Status, o.Phase, o.Layer = x.Description, x.Owner, string(x.Status), x.Phase, x.Layer
@@ -108,22 +109,24 @@ func (o *Override) describe(v *apply.Version, who *access.Identity, now time.Tim
 	for _, s := range v.Stops {
 		if s.Kind == o.Kind && s.Key == o.Key {
 			status := stopStatus(s, who)
-			o.Status, o.Stop = "stopped", &status
+			o.Status, o.Stop, o.Next = "stopped", &status, nil
 			return
 		}
 	}
-	if next, ok := v.Snapshot.Overrides.Within(o.sees).Next(now); ok && v.Held.IsZero() {
-		o.Next = &next
-	}
 }
 
-// sees is what of any values stands at the paths of the override.
-func (o *Override) sees(root *value.Value) *value.Value {
-	var patterns []value.Pattern
-	for _, text := range o.Paths {
-		if path, err := value.ParsePath(text); err == nil {
-			patterns = append(patterns, value.Literal(path))
+// nextOf is when a ramp or a schedule of a rollout goes on; nil where none does.
+func nextOf(x *experiment.Rollout, v *apply.Version, now time.Time) *time.Time {
+	var next *time.Time
+	if !v.Held.IsZero() {
+		return nil
+	}
+	for _, rule := range x.Rules {
+		for _, at := range rule.Changes() {
+			if at.After(now) && (next == nil || at.Before(*next)) {
+				next = &at
+			}
 		}
 	}
-	return value.Select(root, patterns)
+	return next
 }

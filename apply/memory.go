@@ -177,6 +177,16 @@ func (m *memory) pending(from gitsync.Hash) []gitsync.Hash {
 	return chain
 }
 
+// gone tells whether a commit that was judged has an environment no longer.
+func (m *memory) gone(at gitsync.Hash, env string) bool {
+	c := m.get(at)
+	if c == nil {
+		return false
+	}
+	j, judged := c.environments[env]
+	return !judged || j.retired
+}
+
 // waiting are the environments in which the commit is pending.
 func (j *judged) waiting() map[string]bool {
 	envs := map[string]bool{}

@@ -172,12 +172,7 @@ func (r *Reconciler) onward(p Pin) (bool, error) {
 
 // retired tells whether the commit judged last has an environment no longer. That nothing of it is at hand does not say so.
 func (r *Reconciler) retired(env string) bool {
-	head := r.memory.get(r.tip.at)
-	if r.incomplete || head == nil {
-		return false
-	}
-	j, judged := head.environments[env]
-	return !judged || j.retired
+	return !r.incomplete && r.memory.gone(r.tip.at, env)
 }
 
 // expire takes off the pins whose time is over, unless that led back to what was fled from.

@@ -177,7 +177,7 @@ func (r *Reconciler) Take(ctx context.Context, u gitsync.Update) error {
 	if err != nil {
 		return err
 	}
-	ended := r.outdated(b.position)
+	ended := r.outdated(b.position, b.memory)
 	if err := r.record(ctx, Events{Rewrite: b.record, Decisions: b.decisions, Resumes: ended}); err != nil {
 		return err
 	}

@@ -152,11 +152,15 @@ func (r *Reconciler) Resume(ctx context.Context, asked Resume) (Resume, error) {
 	return asked, nil
 }
 
-// outdated are the stops whose file has another content in all that their environment may serve: they end.
-func (r *Reconciler) outdated(p position) []Resume {
+// outdated are the stops whose file has another content in all that their environment may serve: they end. Where what it should serve is not
+// at hand, which a later start may find, nobody knows yet.
+func (r *Reconciler) outdated(p position, m *memory) []Resume {
 	var ended []Resume
 	served := r.served(p)
 	for k, s := range r.stops {
+		if served[k.environment] == nil && (r.pins[k.environment] != nil || !m.gone(p.at, k.environment)) {
+			continue
+		}
 		if contentOf(p.valid[k.environment], k) != s.Content && contentOf(served[k.environment], k) != s.Content {
 			ended = append(ended, Resume{Stop: s, By: "change", Reason: "its file changed", At: r.o.Now()})
 		}

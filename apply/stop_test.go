@@ -133,6 +133,29 @@ func TestAStopUnderAPin(t *testing.T) {
 	p.expectGiven("5", "2")
 }
 
+// What is pinned may not be at hand after a start: nobody can tell then that the file changed.
+func TestAStopOfWhatIsNotAtHand(t *testing.T) {
+	h, log := newHistory(), newLog()
+	first := h.commit(repo("x: 1\n", "rollouts/f.yaml", flag))
+	second := h.commit(repo("x: 3\n", "rollouts/f.yaml", strings.Replace(flag, "a.x: 2", "a.x: 4", 1)), first)
+	third := h.commit(repo("x: 5\n", "rollouts/f.yaml", strings.Replace(flag, "a.x: 2", "a.x: 4", 1)), second)
+	p := start(t, h, log)
+	p.see(first)
+	p.halt(halt("f"))
+	p.pin(first, pin("prod"))
+	p.see(second)
+
+	commit := h.commits[first]
+	delete(h.commits, first)
+	lost := start(t, h, log)
+	lost.see(third)
+	if len(log.resumes) != 0 {
+		t.Errorf("on record %+v", log.resumes)
+	}
+	h.commits[first] = commit
+	start(t, h, log).expectGiven("1", "4")
+}
+
 // A pin holds time as well, even where it pins what is live.
 func TestTimeStandsStillUnderAPin(t *testing.T) {
 	h, log := newHistory(), newLog()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -96,6 +97,15 @@ var bombs = map[string]func() map[string]string{
 		}
 		return files
 	},
+	"rules everywhere": func() map[string]string { return rulesEverywhere(0) },
+	"slots twice":      slotsTwice,
+	"long conditions": func() map[string]string {
+		files := map[string]string{"config/a.yaml": "x: 1\n"}
+		for i := range 1900 {
+			files[fmt.Sprintf("rollouts/r%d.yaml", i)] = "environments: [default]\nset: {a.x: 2}\nrules: [{name: all, when: '" + strings.Repeat("context.a==1||", 280) + "true'}]\n"
+		}
+		return files
+	},
 	"policies of all kinds": func() map[string]string {
 		files := map[string]string{"config/a.json": `{"s": "` + strings.Repeat("a", 900_000) + `", "n": [` + strings.TrimSuffix(keyed(2000, "%d%d,"), ",") + `]}`}
 		files["policies/a.yaml"] = `policies:
@@ -108,6 +118,74 @@ var bombs = map[string]func() map[string]string{
 `
 		return files
 	},
+}
+
+// former are the commits before those bombs that cost by what they change.
+var former = map[string]func() map[string]string{
+	"rules everywhere": func() map[string]string { return rulesEverywhere(1) },
+}
+
+// rulesEverywhere is as many rules and settings as there may be, in as many environments; another shift changes all of them.
+func rulesEverywhere(shift int) map[string]string {
+	const rollouts = 99
+	manifest, names := manyEnvironments()
+	files := map[string]string{"trunkline.yaml": manifest}
+	var base strings.Builder
+	for i := range rollouts {
+		fmt.Fprintf(&base, "f%d: {%s}\n", i, keyed(200, "k%d: %d, "))
+		var b strings.Builder
+		fmt.Fprintf(&b, "environments: [%s]\nset: {", names)
+		for k := range 200 {
+			fmt.Fprintf(&b, "f%d.k%d: -1, ", (i+shift)%rollouts, k)
+		}
+		b.WriteString("}\nrules:\n")
+		for n := range 50 {
+			fmt.Fprintf(&b, "- {name: r%d, when: 'segment(\"s9\") && context.a == %d'}\n", n, shift)
+		}
+		files[fmt.Sprintf("rollouts/r%d.yaml", i)] = b.String()
+	}
+	files["config/_index.yaml"] = base.String()
+	for i := range 10 {
+		files[fmt.Sprintf("segments/s%d.yaml", i)] = fmt.Sprintf("when: context.s%d == %d\n", i, shift)
+	}
+	return files
+}
+
+func manyEnvironments() (manifest, names string) {
+	names = strings.TrimSuffix(keyed(compile.MaxEnvironments, "e%[1]d, "), ", ")
+	return "version: 1\nenvironments: {" + strings.TrimSuffix(keyed(compile.MaxEnvironments, "e%[1]d: {}, "), ", ") + "}\n", names
+}
+
+// slotsTwice are experiments of one layer that all own the same slots, beside many others.
+func slotsTwice() map[string]string {
+	manifest, names := manyEnvironments()
+	files := map[string]string{
+		"trunkline.yaml": manifest, "layers/l.yaml": "unit: u\nsalt: l\n",
+		"metrics/m.yaml": "name: m\nkind: proportion\nevent: e\nbetter: higher\n",
+	}
+	var base strings.Builder
+	for i := range 1900 {
+		fmt.Fprintf(&base, "k%d: 0\n", i)
+		var slots strings.Builder
+		for n := range 190 {
+			fmt.Fprintf(&slots, ", %[1]d-%[1]d", i%20*400+n*2)
+		}
+		files[fmt.Sprintf("experiments/x%d.yaml", i)] = fmt.Sprintf(`environments: [%s]
+status: running
+layer: l
+phase: 1
+salt: s%[2]d
+slots: [9000-9009%[3]s]
+variants:
+  a: {slots: [0-4999], set: {k%[2]d: 1}}
+  b: {slots: [5000-9999], set: {k%[2]d: 2}}
+control: a
+metrics: {primary: [m]}
+plan: {unitsTotal: 120000, minimumEffect: {relative: 10%%}}
+`, names, i, slots.String())
+	}
+	files["config/_index.yaml"] = base.String()
+	return files
 }
 
 // everywhere puts one document into the base and into environments that extend each other.
@@ -131,13 +209,26 @@ func (s *suite) hostileCommits(ctx context.Context) error {
 	var worst, largest float64
 	var slow, big string
 	for name, files := range bombs {
-		dir := filepath.Join(s.dir, "bombs", name)
-		for file, text := range files() {
-			if err := write(dir, file, text); err != nil {
+		dir, before := filepath.Join(s.dir, "bombs", name), filepath.Join(s.dir, "bombs", name+" before")
+		if err := lay(dir, files); err != nil {
+			return err
+		}
+		c, against := compile.New(value.Key("bench")), compile.Against{}
+		if files := former[name]; files != nil {
+			if err := lay(before, files); err != nil {
 				return err
 			}
+			source, root, err := compile.ReadDirectory(before)
+			if err != nil {
+				return err
+			}
+			result, err := c.Compile(ctx, source, root, against)
+			if err != nil {
+				return err
+			}
+			against.Baselines = result.Snapshots
 		}
-		took, grown, err := s.defuse(ctx, dir)
+		took, grown, err := s.defuse(ctx, dir, c, against)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -147,7 +238,7 @@ func (s *suite) hostileCommits(ctx context.Context) error {
 		if grown > largest {
 			largest, big = grown, name
 		}
-		if err := os.RemoveAll(dir); err != nil {
+		if err := errors.Join(os.RemoveAll(dir), os.RemoveAll(before)); err != nil {
 			return err
 		}
 	}
@@ -157,8 +248,17 @@ func (s *suite) hostileCommits(ctx context.Context) error {
 	return nil
 }
 
+func lay(dir string, files func() map[string]string) error {
+	for file, text := range files() {
+		if err := write(dir, file, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // defuse compiles one bomb.
-func (s *suite) defuse(ctx context.Context, dir string) (seconds, mebibytes float64, err error) {
+func (s *suite) defuse(ctx context.Context, dir string, c *compile.Compiler, against compile.Against) (seconds, mebibytes float64, err error) {
 	runtime.GC()
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -166,7 +266,7 @@ func (s *suite) defuse(ctx context.Context, dir string) (seconds, mebibytes floa
 	began := cpu()
 	source, root, err := compile.ReadDirectory(dir)
 	if err == nil {
-		_, err = compile.New(value.Key("bench")).Compile(ctx, source, root, compile.Against{})
+		_, err = c.Compile(ctx, source, root, against)
 	}
 	seconds = (cpu() - began).Seconds()
 	stop()

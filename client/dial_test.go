@@ -181,3 +181,33 @@ func TestCompression(t *testing.T) {
 		t.Errorf("offered %q", got)
 	}
 }
+
+// A connection that took long to make, and ended at once, is no good one: the waiting goes on growing.
+func TestALongDialIsNoGoodConnection(t *testing.T) {
+	leakless(t)
+	const settled, first = 50 * time.Millisecond, time.Millisecond
+	up := websocket.Upgrader{Subprotocols: []string{wire.Subprotocol}}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-time.After(settled + 10*time.Millisecond)
+		if ws, err := up.Upgrade(w, r, nil); err == nil {
+			_ = ws.Close()
+		}
+	}))
+	defer srv.Close()
+	ctx, stop := context.WithTimeout(t.Context(), generous)
+	defer stop()
+	grown := false
+	c, err := client.New(client.Options{URL: srv.URL, OnEvent: func(e client.Event) {
+		if e.Retry > 4*first { // which is more than after the first failure, however often that is had
+			grown = true
+			stop()
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Settled(settled, first).Run(ctx)
+	if !grown {
+		t.Error("the waiting begins anew after each failure")
+	}
+}

@@ -16,6 +16,12 @@ func (c *Client) Hasten() *Client {
 	return c
 }
 
+// Settled sets for how long a connection must have lasted to count as good, and from what on the waiting doubles.
+func (c *Client) Settled(after, firstRetry time.Duration) *Client {
+	c.times.settled, c.times.firstRetry, c.times.mostRetry = after, firstRetry, time.Hour
+	return c
+}
+
 // DeadAfter is after how long without a word a connection counts as dead.
 func (c *Client) DeadAfter(silence time.Duration) *Client {
 	c.times.silence = silence

@@ -10,8 +10,7 @@ const (
 	maxDefinitions = 16 << 20 // bytes of them as JSON
 	maxAssignments = 10_000
 
-	mostAsked = 5 * time.Minute  // that a server may ask to wait
-	settled   = 10 * time.Second // for which a connection must have lasted to count as good
+	mostAsked = 5 * time.Minute // that a server may ask to wait
 	dialTime  = 10 * time.Second
 	writeTime = 10 * time.Second
 	closeTime = 2 * time.Second // for the close code after an error
@@ -31,10 +30,11 @@ type times struct {
 	silence               time.Duration // without a word, after which the connection counts as dead
 	kept                  time.Duration // for the first connection, before the values kept on disk will do
 	update                time.Duration // between two updates
+	settled               time.Duration // for which a connection must have lasted to count as good
 	assign                time.Duration // after a greeting, for the assignments: without a word there are none
 }
 
 var usualTimes = times{
 	firstRetry: 200 * time.Millisecond, mostRetry: 30 * time.Second, silence: 70 * time.Second, kept: 3 * time.Second, update: 2 * time.Second,
-	assign: 2 * time.Second,
+	settled: 10 * time.Second, assign: 2 * time.Second,
 }

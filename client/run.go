@@ -61,7 +61,7 @@ func (r *run) run(ctx context.Context) error {
 			return ctx.Err()
 		case errors.Is(err, ErrRefused):
 			return err
-		case r.lasted() >= settled:
+		case r.lasted() >= r.times.settled:
 			try = 0
 		}
 		wait := r.pause(err, try)

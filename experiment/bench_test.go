@@ -82,6 +82,20 @@ func BenchmarkAssignment(b *testing.B) {
 	}
 }
 
+// BenchmarkContext is what it takes to read who asks.
+func BenchmarkContext(b *testing.B) {
+	v, err := value.ParseJSON([]byte(visitor))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := experiment.ParseContext(v); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkParse(b *testing.B) {
 	files := tree(b, many(200, "rollouts", `context.country in ["DE", "FR"]`))
 	b.Run("all", func(b *testing.B) {

@@ -137,6 +137,8 @@ func (d *decider) done() {
 func (d *decider) decide(n int) Outcome {
 	e := &d.set.entries[n]
 	o := Outcome{Check: CheckStatus, rule: -1}
+	asked := d.decided[n] != 0
+	d.decided[n] = outside // while it is decided: what requires itself is in effect for nobody
 	switch {
 	case e.off:
 	case e.experiment != nil:
@@ -144,10 +146,9 @@ func (d *decider) decide(n int) Outcome {
 	default:
 		d.rollout(n, e, &o)
 	}
-	if o.Err != nil && d.set.failed != nil && d.decided[n] == 0 {
+	if o.Err != nil && d.set.failed != nil && !asked {
 		d.set.failed(e.name.kind, e.name.key, o.Err)
 	}
-	d.decided[n] = outside
 	if o.In {
 		d.decided[n] = outside + 1 + int16(o.Choice.Arm)
 	}
@@ -236,7 +237,7 @@ func (d *decider) met(e *entry, o *Outcome) bool {
 	return true
 }
 
-// arm is which arm of a definition is in effect, or -1. No definition requires itself, so this ends.
+// arm is which arm of a definition is in effect, or -1.
 func (d *decider) arm(n int) int {
 	if n < 0 {
 		return -1

@@ -1,6 +1,8 @@
 package experiment
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,7 +44,8 @@ func Compare(old, new *Definitions, environment string) []Effect {
 	if old == nil {
 		old = &Definitions{}
 	}
-	c := &comparison{old: old, new: new, environment: environment}
+	c := &comparison{old: old, new: new, environment: environment, sameSegments: slices.Equal(old.segments, new.segments)}
+	c.before, c.after = meanings{old, map[string]string{}}, meanings{new, map[string]string{}}
 	for _, key := range names(func(x *Rollout) string { return x.Key }, old.rollouts, new.rollouts) {
 		c.rollout(key)
 	}
@@ -64,9 +67,16 @@ func names[T any](of func(T) string, old, new []T) []string {
 }
 
 type comparison struct {
-	old, new    *Definitions
-	environment string
-	effects     []Effect
+	old, new      *Definitions
+	environment   string
+	sameSegments  bool
+	before, after meanings
+	effects       []Effect
+}
+
+// otherwise tells whether a condition is for others than before.
+func (c *comparison) otherwise(was, is *condition) bool {
+	return was.text != is.text || !c.sameSegments && c.before.of(was) != c.after.of(is)
 }
 
 func (c *comparison) problem(at *value.Value, rule, hint, message string, args ...any) Problem {
@@ -275,7 +285,7 @@ func (c *change) treatments() {
 		return
 	}
 	hint := fmt.Sprintf("write phase: %d if what was learned so far does not count", c.old.Phase+1)
-	if c.comparison.old.meaning(&c.old.targeting) != c.comparison.new.meaning(&c.new.targeting) || !alike(c.old.Prerequisites, c.new.Prerequisites) {
+	if c.otherwise(&c.old.targeting, &c.new.targeting) || !alike(c.old.Prerequisites, c.new.Prerequisites) {
 		c.warn(either(c.new.targeting.at, c.new.at), "targetingChanged", hint, "%s is for others than before: its targeting changes while it runs", c.new.Key)
 		c.say("is for others: its targeting changes")
 	}
@@ -288,26 +298,33 @@ func (c *change) treatments() {
 	}
 }
 
-// meaning is what a condition says, with what its segments say.
-func (d *Definitions) meaning(c *condition) string {
-	said := map[string]bool{}
+// meanings are what the segments of some definitions say, with what those say that they ask.
+type meanings struct {
+	definitions *Definitions
+	known       map[string]string // by segment
+}
+
+// of is what a condition says, with what its segments say.
+func (m meanings) of(c *condition) string {
 	texts := []string{c.text}
-	var add func(c *condition)
-	add = func(c *condition) {
-		if c.program == nil {
-			return
-		}
+	if c.program != nil {
 		for _, name := range c.program.Segments() {
-			i := slices.IndexFunc(d.segments, func(s *Segment) bool { return s.Key == name })
-			if i >= 0 && !said[name] {
-				said[name] = true
-				texts = append(texts, name, d.segments[i].When)
-				add(&d.segments[i].condition)
-			}
+			texts = append(texts, name, m.segment(name))
 		}
 	}
-	add(c)
 	return strings.Join(texts, "\x00")
+}
+
+func (m meanings) segment(name string) string {
+	if said, ok := m.known[name]; ok {
+		return said
+	}
+	m.known[name] = "" // while it is found out
+	if s := m.definitions.segment(name); s != nil {
+		sum := sha256.Sum256([]byte(m.of(&s.condition)))
+		m.known[name] = hex.EncodeToString(sum[:])
+	}
+	return m.known[name]
 }
 
 // alike tells whether two lists require the same.

@@ -22,21 +22,14 @@ func (c *comparison) rollout(key string) {
 	was, _ := c.old.Rollout(key)
 	is, _ := c.new.Rollout(key)
 	old, new := either(was.in(c.environment), nothing), either(is.in(c.environment), nothing)
-	if old == nothing && new == nothing {
-		return
+	if old == new && c.sameSegments {
+		return // its file did not change, nor what its conditions ask; or it is in neither
 	}
+	overtaken := overtaken(old, new)
 	for _, name := range names(func(r Rule) string { return r.Name }, old.Rules, new.Rules) {
-		c.rule(key, name, old, new)
+		c.rule(key, name, old, new, overtaken[name])
 	}
 	c.placed(key, old, new)
-}
-
-func ruleNames(x *Rollout) []string {
-	names := make([]string, len(x.Rules))
-	for i, r := range x.Rules {
-		names[i] = r.Name
-	}
-	return names
 }
 
 // find is the rule of a name; one that is not there includes nobody.
@@ -50,7 +43,7 @@ func (x *Rollout) find(name string) *Rule {
 }
 
 // rule tells what becomes of one rule.
-func (c *comparison) rule(key, name string, old, new *Rollout) {
+func (c *comparison) rule(key, name string, old, new *Rollout, overtaken bool) {
 	was, is := old.find(name), new.find(name)
 	e := Effect{Kind: KindRollout, Key: key, Rule: name, Place: either(is, was).at.Pos()}
 	before, after := 0, 0
@@ -64,6 +57,9 @@ func (c *comparison) rule(key, name string, old, new *Rollout) {
 	words := comesAndGoes(e.Gained, e.Lost)
 	if was != nil && is != nil {
 		words = append(words, c.changed(was, is, old, new)...)
+		if overtaken {
+			words = append(words, "is asked after other rules than before")
+		}
 	}
 	if len(words) > 0 {
 		e.Text = strings.Join(words, ", ")
@@ -73,7 +69,7 @@ func (c *comparison) rule(key, name string, old, new *Rollout) {
 
 // changed tells in which other ways a rule is another one.
 func (c *comparison) changed(was, is *Rule, old, new *Rollout) (words []string) {
-	if c.old.meaning(&was.condition) != c.new.meaning(&is.condition) {
+	if c.otherwise(&was.condition, &is.condition) {
 		words = append(words, "is for others: its condition changes")
 	}
 	if was.window != is.window {
@@ -88,21 +84,25 @@ func (c *comparison) changed(was, is *Rule, old, new *Rollout) (words []string) 
 	if !alike(old.Prerequisites, new.Prerequisites) {
 		words = append(words, "requires something else")
 	}
-	if overtaken(is.Name, old, new) {
-		words = append(words, "is asked after other rules than before")
-	}
 	return words
 }
 
-// overtaken tells that a rule that came after it comes before it now, or one that is new does.
-func overtaken(name string, old, new *Rollout) bool {
-	before := ruleNames(old)[:slices.Index(ruleNames(old), name)]
-	for _, other := range ruleNames(new)[:slices.Index(ruleNames(new), name)] {
-		if !slices.Contains(before, other) {
-			return true
-		}
+// overtaken are the rules that one comes before now that came after them, or is new.
+func overtaken(old, new *Rollout) map[string]bool {
+	places := make(map[string]int, len(old.Rules))
+	for i, r := range old.Rules {
+		places[r.Name] = i
 	}
-	return false
+	all, last := map[string]bool{}, -1
+	for _, r := range new.Rules {
+		place, had := places[r.Name]
+		if !had {
+			place = len(old.Rules)
+		}
+		all[r.Name] = last > place
+		last = max(last, place)
+	}
+	return all
 }
 
 // placed refuses another salt or unit: who has the change would lose it, and others would get it.
@@ -122,31 +122,56 @@ func (c *comparison) placed(key string, old, new *Rollout) {
 
 // takeovers tell which paths other definitions set before.
 func (c *comparison) takeovers() {
-	before := map[string][]file{}
-	for _, o := range c.old.ownerships(c.environment) {
-		before[o.path.String()] = append(before[o.path.String()], o.of)
+	changed := slices.DeleteFunc(c.new.ownerships(c.environment), func(o ownership) bool { return c.kept(o.of) })
+	if len(changed) == 0 {
+		return
 	}
-	for _, o := range c.new.ownerships(c.environment) {
+	type taking struct {
+		of   file
+		path string
+	}
+	first, known, numbers := map[string]file{}, map[taking]bool{}, map[file]int{}
+	for _, o := range c.old.ownerships(c.environment) {
 		path := o.path.String()
-		if owners := before[path]; len(owners) > 0 && !slices.Contains(owners, o.of) {
-			c.takes(o, path, owners[0])
+		known[taking{o.of, path}] = true
+		if _, owned := first[path]; !owned {
+			first[path] = o.of
+		}
+	}
+	for i, e := range slices.Backward(c.effects) {
+		numbers[file{e.Kind, e.Key}] = i // the first of a definition
+	}
+	for _, o := range changed {
+		path := o.path.String()
+		if owner, owned := first[path]; owned && !known[taking{o.of, path}] {
+			known[taking{o.of, path}] = true
+			i, found := numbers[o.of]
+			if !found {
+				i, numbers[o.of] = len(c.effects), len(c.effects)
+				c.effects = append(c.effects, Effect{Kind: o.of.kind, Key: o.of.key, Place: o.at.Pos()})
+			}
+			c.effects[i].takes(path, owner)
 		}
 	}
 }
 
-func (c *comparison) takes(o ownership, path string, from file) {
-	i := slices.IndexFunc(c.effects, func(e Effect) bool { return e.Kind == o.of.kind && e.Key == o.of.key })
-	if i < 0 {
-		i = len(c.effects)
-		c.effects = append(c.effects, Effect{Kind: o.of.kind, Key: o.of.key, Place: o.at.Pos()})
-	}
-	e := &c.effects[i]
-	if slices.Contains(e.Takes, path) {
-		return
-	}
+// kept tells whether a definition is what it was, so that it takes nothing over.
+func (c *comparison) kept(of file) bool {
+	was, had := c.old.Document(of.kind, of.key)
+	is, has := c.new.Document(of.kind, of.key)
+	return had && has && was == is
+}
+
+func (e *Effect) takes(path string, from file) {
 	e.Takes = append(e.Takes, path)
-	if e.Text != "" {
-		e.Text += ", "
+	switch n := len(e.Takes); {
+	case n > maxTaken+1:
+	case n > maxTaken:
+		e.Text += ", and others"
+	default:
+		if e.Text != "" {
+			e.Text += ", "
+		}
+		e.Text += "takes " + path + " over from the " + from.String()
 	}
-	e.Text += "takes " + path + " over from the " + from.String()
 }

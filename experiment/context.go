@@ -13,7 +13,7 @@ import (
 // Context is what a client says of who asks: its attributes. It is immutable; the zero Context says nothing.
 type Context struct {
 	attributes *value.Value
-	units      *value.Value // the attributes, integers as texts
+	numerals   []numeral
 	subject    *expr.Subject
 }
 
@@ -28,52 +28,79 @@ func ParseContext(v *value.Value) (Context, error) {
 	if v.Depth() > MaxContextDepth {
 		return Context{}, fmt.Errorf("the context is %d maps and lists deep, more than %d; flatten it", v.Depth(), MaxContextDepth)
 	}
-	if n := len(v.AppendJSON(nil)); n > MaxContextBytes {
+	if n := size(v); n > MaxContextBytes {
 		return Context{}, fmt.Errorf("the context has %d bytes, more than %d; send the attributes that rules look at", n, MaxContextBytes)
 	}
 	return newContext(present(v)), nil
 }
 
 func newContext(attributes *value.Value) Context {
-	return Context{attributes, named(attributes), expr.NewSubject(attributes)}
+	return Context{attributes, numerals(nil, attributes), expr.NewSubject(attributes)}
 }
 
-// named is the value with the texts that integers name units by.
-func named(v *value.Value) *value.Value {
-	switch v.Kind() {
-	case value.Int:
-		return value.NewString(strconv.FormatInt(v.Int(), 10), v.Place())
-	case value.Map:
-		entries := make([]value.Entry, v.Len())
-		for i, e := range v.Entries() {
-			entries[i] = value.Entry{Key: e.Key, Value: named(e.Value)}
+// numeral is an integer, and the text by which it names a unit.
+type numeral struct {
+	of   *value.Value
+	text string
+}
+
+// numerals are those of the members of a map, and of the maps in it.
+func numerals(all []numeral, v *value.Value) []numeral {
+	for _, e := range v.Entries() {
+		switch e.Value.Kind() {
+		case value.Int:
+			all = append(all, numeral{e.Value, strconv.FormatInt(e.Value.Int(), 10)})
+		case value.Map:
+			all = numerals(all, e.Value)
 		}
-		return value.NewMap(entries, v.Place())
-	default:
-		return v
 	}
+	return all
+}
+
+// size is how long the value is as JSON. One that is short enough whatever must be escaped in it is not written to find out: it is at most
+// so long.
+func size(v *value.Value) int {
+	if most := sizeAtMost(v); most <= MaxContextBytes {
+		return most
+	}
+	return len(v.AppendJSON(nil))
+}
+
+func sizeAtMost(v *value.Value) int {
+	const escaped, scalar = 6, 64 // bytes of one in a string; of any value that is none
+	n := scalar + escaped*(len(v.Str())+len(v.Fingerprint()))
+	for _, e := range v.Entries() {
+		n += escaped*len(e.Key) + 4 + sizeAtMost(e.Value)
+	}
+	return n
 }
 
 // present is the value without members that are null or stand for what is hidden.
 func present(v *value.Value) *value.Value {
-	switch v.Kind() {
-	case value.Map:
-		var entries []value.Entry
-		for _, e := range v.Entries() {
-			if kind := e.Value.Kind(); kind != value.Null && kind != value.Redacted {
-				entries = append(entries, value.Entry{Key: e.Key, Value: present(e.Value)})
-			}
-		}
-		return value.NewMap(entries, v.Place())
-	case value.List:
+	if whole(v) {
+		return v
+	}
+	if v.Kind() == value.List {
 		items := make([]*value.Value, v.Len())
 		for i, e := range v.Entries() {
 			items[i] = present(e.Value)
 		}
 		return value.NewList(items, v.Place())
-	default:
-		return v
 	}
+	var entries []value.Entry
+	for _, e := range v.Entries() {
+		if !absent(e.Value) {
+			entries = append(entries, value.Entry{Key: e.Key, Value: present(e.Value)})
+		}
+	}
+	return value.NewMap(entries, v.Place())
+}
+
+func absent(v *value.Value) bool { return v.Kind() == value.Null || v.Kind() == value.Redacted }
+
+// whole tells whether there is no such member.
+func whole(v *value.Value) bool {
+	return !slices.ContainsFunc(v.Entries(), func(e value.Entry) bool { return v.Kind() == value.Map && absent(e.Value) || !whole(e.Value) })
 }
 
 // With is the context with claims in the place of attributes of the same name: what a credential says of who asks counts more than what the
@@ -110,12 +137,28 @@ func (c *Context) unit(u *Unit) string {
 }
 
 func (c *Context) name(path value.Path) string {
-	if c.units == nil {
+	if c.attributes == nil {
 		return ""
 	}
-	v, ok := c.units.At(path)
-	if !ok || len(v.Str()) > MaxUnit || strings.IndexByte(v.Str(), 0) >= 0 {
+	v, ok := c.attributes.At(path)
+	if !ok {
 		return ""
 	}
-	return v.Str()
+	if v.Kind() == value.Int {
+		return c.digits(v)
+	}
+	if name := v.Str(); len(name) <= MaxUnit && strings.IndexByte(name, 0) < 0 {
+		return name
+	}
+	return ""
+}
+
+// digits are those of an integer; none of one in a list, which names nobody.
+func (c *Context) digits(v *value.Value) string {
+	for _, n := range c.numerals {
+		if n.of == v {
+			return n.text
+		}
+	}
+	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/value"
@@ -78,5 +79,32 @@ func TestClaims(t *testing.T) {
 	s := good(t, map[string]string{"rollouts/r.yaml": "environments: [prod]\nset: {flag: true}\nrules: [{name: pro, when: 'context.plan == \"pro\" && \"a\" in context.roles'}]\n"}).In("prod", experiment.Options{})
 	if got := chosen(s, &who, noon); !slices.Equal(got, []string{"rollout r=on"}) {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestRuleNow holds what a rule says of itself at a time.
+func TestRuleNow(t *testing.T) {
+	one := func(text string) *experiment.Rule {
+		d := good(t, map[string]string{"rollouts/r.yaml": "environments: [prod]\nsalt: s\nset: {flag: true}\nrules: [{name: r, " + text + "}]\n"})
+		return &d.Rollouts()[0].Rules[0]
+	}
+	start := time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+	ramp := one("ramp: {start: 2026-12-01T09:00:00Z, over: 100h, from: 1%, to: 51%}")
+	for after, want := range map[time.Duration]int{-time.Minute: 0, 0: 100, 50 * time.Hour: 2600, 100 * time.Hour: 5100, 1000 * time.Hour: 5100} {
+		if slots, counts := ramp.At(start.Add(after)); !counts || slots != want {
+			t.Errorf("after %s: %d, want %d", after, slots, want)
+		}
+	}
+	if at := ramp.Changes(); len(at) != 51 || !at[0].Equal(start) || !at[50].Equal(start.Add(100*time.Hour)) {
+		t.Errorf("it changes %v", at)
+	}
+	scheduled := one("percentage: 30%, schedule: {start: 2026-12-01T09:00:00Z, end: 2026-12-01T10:00:00Z}")
+	for after, want := range map[time.Duration]int{-time.Second: 0, 0: 3000, time.Hour - time.Second: 3000, time.Hour: 0} {
+		if slots, counts := scheduled.At(start.Add(after)); slots != want || counts != (want > 0) {
+			t.Errorf("after %s: %d, %t", after, slots, counts)
+		}
+	}
+	if at := scheduled.Changes(); len(at) != 2 || !at[1].Equal(start.Add(time.Hour)) {
+		t.Errorf("it changes %v", at)
 	}
 }

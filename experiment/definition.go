@@ -1,6 +1,9 @@
 package experiment
 
 import (
+	"slices"
+	"time"
+
 	"github.com/trunkline/trunkline/value"
 )
 
@@ -78,6 +81,24 @@ type Rule struct {
 
 // Share is how many slots the rule includes at the end of its ramp.
 func (r *Rule) Share() int { return r.share.end() }
+
+// At tells whether the rule counts at a time, by its schedule, and how many slots it includes then; none where it does not count.
+func (r *Rule) At(now time.Time) (slots int, counts bool) {
+	if !r.window.open(now.Unix()) {
+		return 0, false
+	}
+	return r.share.at(now.Unix()), true
+}
+
+// Changes are when what [Rule.At] tells changes, in order.
+func (r *Rule) Changes() []time.Time {
+	var times []time.Time
+	for _, at := range r.changes() {
+		times = append(times, time.Unix(at, 0).UTC())
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	return times
+}
 
 // Salt is what places units under the rollout; "" where no rule has a percentage.
 func (r *Rollout) Salt() string { return r.salt.text }

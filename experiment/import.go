@@ -106,15 +106,18 @@ func stoppedIn(v *value.Value) (map[file]bool, error) {
 // parseExport reads the documents. Other than a commit's they count all or not at all.
 func parseExport(files Files) (*Definitions, error) {
 	d := &Definitions{context: files.Context, read: map[file]*reading{}, known: known{exported: true}}
+	all := &report{}
+	if files.bound(all); all.errors > 0 {
+		return nil, unreadable("%s", told(all.problems))
+	}
 	if err := d.learn(files); err != nil {
 		return nil, unreadable("%w", err)
 	}
-	all := &report{}
 	d.readFiles(files, nil, all)
 	if err := d.unread(); err != nil {
 		return nil, err
 	}
-	l := &linker{all, d, files}
+	l := &linker{report: all, d: d, files: files}
 	l.segments()
 	l.references()
 	l.prerequisites()

@@ -37,8 +37,16 @@ const (
 	// MaxUnit is how long the name of a unit may be, in bytes.
 	MaxUnit = 1024
 
+	// MaxAllSettings is how many paths the arms of all files of a tree set together, MaxAllRules how many rules all its rollouts have, and
+	// MaxAllConditions how long all its conditions are, in bytes: what a tree costs is bounded however many files it has.
+	MaxAllSettings   = 20_000
+	MaxAllRules      = 5_000
+	MaxAllConditions = 1 << 20
+
 	// MaxExported is how many documents an export holds.
 	MaxExported = 10_000
 
 	maxMessage = 1000 // bytes of the message or the hint of a problem
+	maxHints   = 100  // hints about what files say of each other that take long to find
+	maxTaken   = 20   // paths that an effect names in its text
 )

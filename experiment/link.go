@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,10 +16,11 @@ type linker struct {
 	*report
 	d     *Definitions
 	files Files
+	hints int // that took long to find, and were given
 }
 
 func (d *Definitions) link(files Files, all *report) {
-	l := &linker{all, d, files}
+	l := &linker{report: all, d: d, files: files}
 	l.salts()
 	l.segments()
 	l.references()
@@ -91,23 +93,28 @@ func (l *linker) segments() {
 func (l *linker) references() {
 	for _, x := range l.d.experiments {
 		if _, ok := l.files.Layers[x.Layer]; !ok {
-			l.in(x.Environments, x.layer, "unknownLayer", value.Suggestion(x.Layer, sorted(l.files.Layers), "known layers: "), "there is no layer %q", x.Layer)
+			l.in(x.Environments, x.layer, "unknownLayer", l.suggestion(x.Layer, l.files.Layers, "known layers: "), "there is no layer %q", x.Layer)
 		}
 		for _, at := range x.metricsAt {
 			if _, ok := l.files.Metrics[at.Str()]; !ok {
-				l.in(x.Environments, at, "unknownMetric", value.Suggestion(at.Str(), sorted(l.files.Metrics), "known metrics: "), "there is no metric %q", at.Str())
+				l.in(x.Environments, at, "unknownMetric", l.suggestion(at.Str(), l.files.Metrics, "known metrics: "), "there is no metric %q", at.Str())
 			}
 		}
 	}
 }
 
-func sorted(files map[string]*value.Value) []string {
-	keys := make([]string, 0, len(files))
-	for key := range files {
-		keys = append(keys, key)
+// suggestion is which key may be meant, of the first that are not there.
+func (l *linker) suggestion(key string, files map[string]*value.Value, intro string) string {
+	if !l.helps() {
+		return ""
 	}
-	slices.Sort(keys)
-	return keys
+	return value.Suggestion(key, slices.Sorted(maps.Keys(files)), intro)
+}
+
+// helps tells whether a hint is still worth its time: nobody reads hundreds of them.
+func (l *linker) helps() bool {
+	l.hints++
+	return l.hints <= maxHints
 }
 
 // dependent is a definition that others may require.
@@ -155,15 +162,15 @@ func (l *linker) prerequisites() {
 
 func (l *linker) prerequisite(d dependent, p Prerequisite, byName map[file]dependent) {
 	of, there := byName[file{p.Kind, p.Key}]
-	known := sorted(l.files.Rollouts)
+	known := l.files.Rollouts
 	if p.Kind == KindExperiment {
-		known = sorted(l.files.Experiments)
+		known = l.files.Experiments
 	}
-	switch {
-	case !slices.Contains(known, p.Key):
-		l.in(d.environments, p.at, "unknownPrerequisite", value.Suggestion(p.Key, known, "known are "), "there is no %s %q", p.Kind, p.Key)
+	if _, found := known[p.Key]; !found {
+		l.in(d.environments, p.at, "unknownPrerequisite", l.suggestion(p.Key, known, "known are "), "there is no %s %q", p.Kind, p.Key)
 		return
-	case !there:
+	}
+	if !there {
 		return // its file is wrong, which is told
 	}
 	if missing := slices.DeleteFunc(slices.Clone(d.environments), func(env string) bool { return slices.Contains(of.environments, env) }); len(missing) > 0 {
@@ -208,9 +215,15 @@ func (l *linker) traffic() {
 func (l *linker) overlaps(x *Experiment, layer *Layer, others []*Experiment) {
 	left := slices.Clone(x.Environments)
 	for _, other := range others {
-		environments := common(left, other.Environments)
+		if len(left) == 0 {
+			return
+		}
 		both := x.Slots.And(other.Slots)
-		if both == nil || environments == nil {
+		if both == nil {
+			continue
+		}
+		environments := common(left, other.Environments)
+		if environments == nil {
 			continue
 		}
 		l.in(environments, x.trafficAt(), "slotsOverlap", l.free(layer, x), "%s owns the slots %s of the layer %s, and so does %s", x.Key, both, layer.Key, other.Key)
@@ -230,12 +243,30 @@ func (x *Experiment) trafficAt() *value.Value {
 
 // free says which slots an experiment could have instead.
 func (l *linker) free(layer *Layer, x *Experiment) string {
-	free := Ranges{{0, Slots - 1}}.Without(layer.Holdout)
-	for _, other := range l.d.experiments {
-		if other != x && other.Layer == x.Layer && other.Status.holds() && common(x.Environments, other.Environments) != nil {
-			free = free.Without(other.Slots)
+	if !l.helps() {
+		return "take slots that nobody owns"
+	}
+	var owned [Slots]bool
+	own := func(slots Ranges) {
+		for _, one := range slots {
+			for slot := one.First; slot <= one.Last; slot++ {
+				owned[slot] = true
+			}
 		}
 	}
+	own(layer.Holdout)
+	for _, other := range l.d.experiments {
+		if other != x && other.Layer == x.Layer && other.Status.holds() && common(x.Environments, other.Environments) != nil {
+			own(other.Slots)
+		}
+	}
+	var list []Range
+	for slot, taken := range owned {
+		if !taken {
+			list = append(list, Range{slot, slot})
+		}
+	}
+	free, _ := newRanges(list)
 	switch n := x.Slots.Count(); {
 	case free.Count() == 0:
 		return "the layer has no slots left"
@@ -248,11 +279,13 @@ func (l *linker) free(layer *Layer, x *Experiment) string {
 
 // take are the first n of the slots.
 func (r Ranges) take(n int) Ranges {
-	return where(func(slot int) bool {
-		if n == 0 || !r.Contains(slot) {
-			return false
+	var taken Ranges
+	for _, one := range r {
+		if n <= 0 {
+			break
 		}
-		n--
-		return true
-	})
+		one.Last = min(one.Last, one.First+n-1)
+		taken, n = append(taken, one), n-(one.Last-one.First+1)
+	}
+	return taken
 }

@@ -1,6 +1,8 @@
 package experiment
 
 import (
+	"encoding/binary"
+	"maps"
 	"slices"
 
 	"github.com/trunkline/trunkline/value"
@@ -21,16 +23,17 @@ func (l *linker) owners() {
 	type pair struct{ first, second file }
 	var order []pair
 	found := map[pair]Problem{}
-	for _, env := range l.d.environments() {
-		eachClash(l.d.ownerships(env), func(a, b ownership) {
+	for _, environments := range l.d.alike() {
+		eachClash(l.d.ownerships(environments[0]), func(a, b ownership) {
 			of := pair{a.of, b.of}
 			p, told := found[of]
 			if !told {
 				order = append(order, of)
 				p = clashes(a, b)
 			}
-			if !slices.Contains(p.Environments, env) {
-				p.Environments = append(p.Environments, env)
+			if p.Environments = slices.Concat(p.Environments, environments); told {
+				slices.Sort(p.Environments)
+				p.Environments = slices.Compact(p.Environments)
 			}
 			found[of] = p
 		})
@@ -54,22 +57,35 @@ func clashes(a, b ownership) Problem {
 
 func (f file) String() string { return string(f.kind) + " " + f.key }
 
-// environments are all that definitions name, sorted.
-func (d *Definitions) environments() []string {
-	var names []string
-	for _, x := range d.rollouts {
-		names = append(names, x.Environments...)
+// alike are all environments that definitions name, those together that have the same definitions.
+func (d *Definitions) alike() [][]string {
+	named := map[string][]byte{} // by environment, the numbers of its definitions
+	for i, x := range d.rollouts {
+		for _, env := range x.Environments {
+			named[env] = binary.BigEndian.AppendUint32(named[env], uint32(i))
+		}
 	}
-	for _, x := range d.experiments {
-		names = append(names, x.Environments...)
+	for i, x := range d.experiments {
+		for _, env := range x.Environments {
+			named[env] = binary.BigEndian.AppendUint32(named[env], uint32(len(d.rollouts)+i))
+		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	var groups [][]string
+	numbers := map[string]int{}
+	for _, env := range slices.Sorted(maps.Keys(named)) {
+		i, known := numbers[string(named[env])]
+		if !known {
+			i = len(groups)
+			numbers[string(named[env])], groups = i, append(groups, nil)
+		}
+		groups[i] = append(groups[i], env)
+	}
+	return groups
 }
 
 // ownerships are all paths that are set in an environment, by rollouts and by experiments that run or rest.
 func (d *Definitions) ownerships(env string) []ownership {
-	var all []ownership
+	all := make([]ownership, 0, d.settings)
 	add := func(arms []arm, owner, of file) {
 		for _, a := range arms {
 			for _, s := range a.settings {

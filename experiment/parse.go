@@ -29,6 +29,7 @@ type Definitions struct {
 	context         *value.Value
 	contextProblems []Problem
 	read            map[file]*reading
+	settings        int // of all arms
 }
 
 // file is the name of one file; reading what came of it.
@@ -51,6 +52,9 @@ func Parse(files Files) (*Definitions, []Problem) { return ParseAgain(files, nil
 func ParseAgain(files Files, before *Definitions) (*Definitions, []Problem) {
 	d := &Definitions{context: files.Context, read: map[file]*reading{}}
 	all := &report{}
+	if files.bound(all); all.errors > 0 {
+		return d, all.problems
+	}
 	if before == nil || !d.knows(files, before) {
 		before = nil
 		if err := d.learn(files); err != nil {
@@ -74,6 +78,19 @@ func (d *Definitions) readFiles(files Files, before *Definitions, all *report) {
 	d.metrics = readAll(d, before, all, KindMetric, files.Metrics, (*reader).metric)
 	d.rollouts = readAll(d, before, all, KindRollout, files.Rollouts, (*reader).rollout)
 	d.experiments = readAll(d, before, all, KindExperiment, files.Experiments, (*reader).experiment)
+	for _, x := range d.rollouts {
+		d.settings += settingsOf(x.arms)
+	}
+	for _, x := range d.experiments {
+		d.settings += settingsOf(x.arms)
+	}
+}
+
+func settingsOf(arms []arm) (n int) {
+	for _, a := range arms {
+		n += len(a.settings)
+	}
+	return n
 }
 
 // knows tells whether what files may name is as it was before, and takes it over then.

@@ -72,9 +72,15 @@ func union(a, b []string) []string {
 // common is what is in both of two sorted lists of names.
 func common(a, b []string) []string {
 	var both []string
-	for _, name := range a {
-		if slices.Contains(b, name) {
-			both = append(both, name)
+	for len(a) > 0 && len(b) > 0 {
+		switch strings.Compare(a[0], b[0]) {
+		case -1:
+			a = a[1:]
+		case 1:
+			b = b[1:]
+		default:
+			both = append(both, a[0])
+			a, b = a[1:], b[1:]
 		}
 	}
 	return both

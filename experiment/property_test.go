@@ -124,7 +124,7 @@ rules:
 		a := at(r, "a").Add(time.Duration(rapid.IntRange(0, 59).Draw(r, "second")) * time.Second)
 		next, ok := s.Next(a)
 		b := a.Add(20 * time.Minute)
-		if ok && next.Before(b) {
+		if ok && !next.After(b) {
 			b = next.Add(-time.Nanosecond)
 		}
 		before, after := held(crowd, s, a), held(crowd, s, b)

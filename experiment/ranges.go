@@ -69,22 +69,6 @@ func final(n int) Ranges {
 	return Ranges{{Slots - n, Slots - 1}}
 }
 
-// where are the slots of which something holds.
-func where(holds func(slot int) bool) Ranges {
-	var ranges Ranges
-	for slot := range Slots {
-		last := len(ranges) - 1
-		switch {
-		case !holds(slot):
-		case last >= 0 && ranges[last].Last == slot-1:
-			ranges[last].Last = slot
-		default:
-			ranges = append(ranges, Range{slot, slot})
-		}
-	}
-	return ranges
-}
-
 // Count is how many slots there are.
 func (r Ranges) Count() int {
 	n := 0

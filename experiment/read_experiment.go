@@ -173,10 +173,11 @@ func (r *reader) listed(x *Experiment, at *value.Value, weights []int) {
 		}
 	}
 	if total < Slots {
-		missing := where(func(slot int) bool {
-			return !slices.ContainsFunc(x.Variants, func(v Variant) bool { return v.Slots.Contains(slot) })
-		})
-		r.fail(at, "weights", "let the slots of all variants be 0-9999 together", "no variant has the slots %s", missing)
+		var all Ranges
+		for _, v := range x.Variants {
+			all = all.with(v.Slots)
+		}
+		r.fail(at, "weights", "let the slots of all variants be 0-9999 together", "no variant has the slots %s", all.rest())
 	}
 }
 

@@ -208,9 +208,14 @@ func (s *Set) schedule() {
 
 // closure are definitions and those that they require.
 func (s *Set) closure(all []uint16) []uint16 {
+	among := make([]bool, len(s.entries))
+	for _, n := range all {
+		among[n] = true
+	}
 	for i := 0; i < len(all); i++ {
 		for _, need := range s.entries[all[i]].needs {
-			if need.entry >= 0 && !slices.Contains(all, uint16(need.entry)) {
+			if need.entry >= 0 && !among[need.entry] {
+				among[need.entry] = true
 				all = append(all, uint16(need.entry))
 			}
 		}
@@ -254,6 +259,7 @@ type Arm struct {
 	Name     string // of the variant; of a rollout on, or the rule with a set of its own
 	Place    value.Pos
 	Settings []Setting
+	Tree     *value.Value // the settings, as what would be laid over the values
 	Choice   Choice
 }
 
@@ -275,7 +281,7 @@ func (s *Set) Arms() iter.Seq[Arm] {
 func (s *Set) Arm(c Choice) Arm {
 	e := &s.entries[c.Definition]
 	a := &e.arms[c.Arm]
-	return Arm{e.name.kind, e.name.key, a.name, a.at.Pos(), a.settings, Choice{Definition: c.Definition, Arm: c.Arm}}
+	return Arm{e.name.kind, e.name.key, a.name, a.at.Pos(), a.settings, a.tree, Choice{Definition: c.Definition, Arm: c.Arm}}
 }
 
 // Assignment is a variant of an experiment that somebody has.

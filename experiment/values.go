@@ -89,36 +89,29 @@ func (s *Set) laid(v *value.Value, settings []Setting, depth int) *value.Value {
 	return value.NewMap(entries, v.Place())
 }
 
-// overlay is settings as a tree of maps.
+// overlay is settings, which are in the order of paths, as a tree of maps.
 func overlay(settings []Setting) *value.Value {
-	root := value.Empty
-	for _, s := range settings {
-		root = planted(root, s.Path, s.Value)
+	if len(settings) == 0 {
+		return value.Empty
 	}
-	return root
-}
-
-func planted(v *value.Value, path value.Path, member *value.Value) *value.Value {
-	if len(path) == 0 {
-		return member
-	}
-	below, ok := v.Get(path[0])
-	if !ok {
-		below = value.Empty
-	}
-	grown := planted(below, path[1:], member)
-	entries := slices.DeleteFunc(slices.Clone(v.Entries()), func(e value.Entry) bool { return e.Key == path[0] })
-	return value.NewMap(append(entries, value.Entry{Key: path[0], Value: grown}), v.Place())
+	return (&Set{narrowed: true}).laid(value.Empty, settings, 0)
 }
 
 // Check finds settings that do not fit the values they are laid over: every arm must leave a value of the same kind where one is configured,
 // because clients read by type, and whoever is in no arm gets what is configured.
 func (s *Set) Check(base *value.Value) []Problem {
-	r := &report{environments: []string{s.environment}}
+	var all []Problem
 	for arm := range s.Arms() {
-		for _, setting := range arm.Settings {
-			r.setting(arm, setting, base)
-		}
+		all = append(all, s.CheckArm(arm, base)...)
+	}
+	return all
+}
+
+// CheckArm does what [Set.Check] does, of one arm.
+func (s *Set) CheckArm(arm Arm, base *value.Value) []Problem {
+	r := &report{environments: []string{s.environment}}
+	for _, setting := range arm.Settings {
+		r.setting(arm, setting, base)
 	}
 	return r.problems
 }

@@ -1,10 +1,10 @@
 package notify
 
 import (
-	"encoding/binary"
 	"slices"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/apply"
@@ -16,13 +16,16 @@ import (
 // overrides are what may be laid over the values of a view: those of a version's that it sees something of. What members see of them is
 // shared by those for whom the same is chosen; what nobody sees is not kept.
 type overrides struct {
-	whole *experiment.Set // of the version
-	scope string          // that they are narrowed to
-	set   *experiment.Set
+	definitions *experiment.Definitions // of the version
+	stops       []apply.Stop
+	whole       *experiment.Set
+	scope       string // that they are narrowed to
+	see         func(*value.Value) *value.Value
+	set         *experiment.Set
 
 	// Guarded by the view.
-	faces weakly[string, face]
-	rolls weakly[string, roll]
+	faces   weakly[string, face]
+	members map[experiment.Choice]*member // nil for what is no assignment
 }
 
 // chooser chooses for each member of a view, at one time. Until another time it would choose the same.
@@ -30,6 +33,9 @@ type chooser struct {
 	*overrides
 	since     time.Time // from when on it counts; zero: from that of the version
 	at, until time.Time // until is zero for ever
+
+	after   weak.Pointer[chooser] // the one before, where little has to be decided again: renewal
+	renewal *renewal
 }
 
 // face is what those see for whom choices set the same.
@@ -40,14 +46,29 @@ type face struct {
 	now     atomic.Pointer[state] // at the version of the view; nil until somebody looks
 }
 
-// roll is a list of assignments, as JSON. A nil one is empty.
-type roll struct{ text string }
+// roll is a list of assignments. Those of all sessions are made of the same members.
+type roll []*member
 
-func (r *roll) json() string {
-	if r == nil {
-		return "[]"
+// member is one assignment, and its JSON.
+type member struct {
+	wire.Assignment
+	text []byte
+}
+
+// same tells whether two lists tell the same, also of different definitions.
+func (r roll) same(other roll) bool {
+	return slices.EqualFunc(r, other, func(a, b *member) bool { return a == b || a.Assignment == b.Assignment })
+}
+
+func (r roll) json() string {
+	b := []byte{'['}
+	for i, m := range r {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, m.text...)
 	}
-	return r.text
+	return string(append(b, ']'))
 }
 
 // chooserOf makes the chooser of a version, or goes on with the one before where that would choose the same. It is nil where nothing that
@@ -60,7 +81,10 @@ func (v *view) chooserOf(version *apply.Version, scope access.Scope, at time.Tim
 	switch {
 	case v.narrowed.by(whole, scope): // as it is
 	case visible(whole, scope.Select):
-		v.narrowed = narrowed{whole, scope.Key(), &overrides{whole: whole, scope: scope.Key(), set: whole.Within(scope.Select)}}
+		v.narrowed = narrowed{whole, scope.Key(), &overrides{
+			definitions: version.Snapshot.Definitions, stops: version.Stops,
+			whole: whole, scope: scope.Key(), see: scope.Select, set: whole.Within(scope.Select),
+		}}
 	default:
 		v.narrowed = narrowed{whole, scope.Key(), nil}
 	}
@@ -70,7 +94,7 @@ func (v *view) chooserOf(version *apply.Version, scope access.Scope, at time.Tim
 	case before != nil && before.overrides == o && before.holds(at):
 		return before
 	default:
-		return newChooser(o, at)
+		return v.newChooser(o, at, before)
 	}
 }
 
@@ -95,8 +119,14 @@ func visible(whole *experiment.Set, see func(*value.Value) *value.Value) bool {
 	return false
 }
 
-func newChooser(o *overrides, at time.Time) *chooser {
+// newChooser makes a chooser that comes after another, which may be nil.
+func (v *view) newChooser(o *overrides, at time.Time, before *chooser) *chooser {
 	c := &chooser{overrides: o, at: at}
+	if before != nil && v.size() >= leastAgain {
+		if r, ok := o.renewal(before.overrides, before.at, at); ok {
+			c.after, c.renewal = weak.Make(before), r
+		}
+	}
 	if next, ok := o.set.Next(at); ok {
 		c.until = next
 	}
@@ -108,55 +138,50 @@ func (c *chooser) holds(at time.Time) bool {
 	return !at.Before(c.at) && (c.until.IsZero() || at.Before(c.until))
 }
 
-// step goes on to another time.
-func (c *chooser) step(at time.Time) *chooser {
-	next := newChooser(c.overrides, at)
+// stepped goes on to another time.
+func (v *view) stepped(c *chooser, at time.Time) *chooser {
+	next := v.newChooser(c.overrides, at, c)
 	if next.since = at; !at.Before(c.until) {
 		next.since = c.until
 	}
 	return next
 }
 
-// face finds the face of choices, or makes it. The view's lock must be held, as for roll.
+// face finds the face of choices, which never change, or makes it. The view's lock must be held, as for roll.
 func (o *overrides) face(choices []experiment.Choice) *face {
 	var buf [64]byte
 	key := o.set.AppendKey(buf[:0], choices)
 	if f := o.faces.all[string(key)].Value(); f != nil {
 		return f
 	}
-	f := &face{of: o, choices: slices.Clone(choices), bare: len(key) == 0}
+	f := &face{of: o, choices: choices, bare: len(key) == 0}
 	o.faces.put(string(key), f)
 	return f
 }
 
-// roll finds the list of the assignments among choices, or makes it.
-func (o *overrides) roll(choices []experiment.Choice) *roll {
-	var buf [128]byte
-	key := appendChoices(buf[:0], choices)
-	if r := o.rolls.all[string(key)].Value(); r != nil {
-		return r
+// roll is the list of the assignments among choices.
+func (o *overrides) roll(choices []experiment.Choice) roll {
+	r := make(roll, 0, len(choices))
+	for _, c := range choices {
+		if m := o.member(c); m != nil {
+			r = append(r, m)
+		}
 	}
-	assignments := o.set.Assignments(choices)
-	if len(assignments) == 0 {
-		return nil
-	}
-	list := make([]wire.Assignment, len(assignments))
-	for i, a := range assignments {
-		list[i] = wire.Assignment(a)
-	}
-	r := &roll{string(wire.Encode(list))}
-	o.rolls.put(string(key), r)
 	return r
 }
 
-func appendChoices(b []byte, choices []experiment.Choice) []byte {
-	for _, c := range choices {
-		b = binary.BigEndian.AppendUint16(b, c.Definition)
-		b = binary.BigEndian.AppendUint16(b, c.Arm)
-		if c.Forced {
-			b = append(b, 'f')
-		}
-		b = append(b, ';')
+// member finds the assignment that a choice is, or makes it; nil where it is none.
+func (o *overrides) member(c experiment.Choice) *member {
+	m, known := o.members[c]
+	if known {
+		return m
 	}
-	return b
+	if o.members == nil {
+		o.members = map[experiment.Choice]*member{}
+	}
+	for _, a := range o.set.Assignments([]experiment.Choice{c}) {
+		m = &member{wire.Assignment(a), wire.Encode(wire.Assignment(a))}
+	}
+	o.members[c] = m
+	return m
 }

@@ -78,25 +78,33 @@ func BenchmarkChoose(b *testing.B) {
 	const sessions, experiments = 10_000, 20
 	for _, c := range []struct {
 		name   string
-		change func(live *notifytest.Live, c *clock, n int)
+		change func(live *notifytest.Live, files *repository, c *clock, n int)
 	}{
-		{"definition", func(live *notifytest.Live, _ *clock, n int) {
+		{"definition", func(live *notifytest.Live, all *repository, _ *clock, n int) {
 			files := trials(experiments, 1)
 			files["rollouts/more"] = rollout("flags.on", fmt.Sprintf(`"percentage":"%d%%"`, 20+n%2))
-			live.Definitions = definitions(b, files)
+			live.Definitions = all.read(b, files)
 			live.PutJSON("prod", strings.Replace(flags(experiments, 0), `"more"`, `"on":false,"more"`, 1))
 		}},
-		{"value", func(live *notifytest.Live, _ *clock, n int) {
+		{"value", func(live *notifytest.Live, all *repository, _ *clock, n int) {
 			live.PutJSON("prod", strings.Replace(flags(experiments, n+1), `"more"`, `"on":false,"more"`, 1))
 		}},
-		{"ramp", func(_ *notifytest.Live, c *clock, n int) { c.set(nine.Add(time.Duration(n%100+1) * 175 * time.Hour)) }},
+		{"everybody", func(live *notifytest.Live, all *repository, _ *clock, n int) { // the control sets something, too
+			files := trials(experiments, 1)
+			files["rollouts/more"] = strings.Replace(rollout("flags.on", `"percentage":"100%"`), "true", fmt.Sprint(n%2 == 0), 1)
+			live.Definitions = all.read(b, files)
+			live.PutJSON("prod", strings.Replace(flags(experiments, 0), `"more"`, `"on":false,"more"`, 1))
+		}},
+		{"ramp", func(_ *notifytest.Live, _ *repository, c *clock, n int) {
+			c.set(nine.Add(time.Duration(n%100+1) * 175 * time.Hour))
+		}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			live, now := notifytest.NewLive(), &clock{now: nine}
+			live, all, now := notifytest.NewLive(), &repository{}, &clock{now: nine}
 			hub := notify.NewLimited(notify.Options{Live: live}, func(l *notify.Limits) { l.Clock = now.time })
 			files := trials(experiments, 1)
 			files["rollouts/more"] = rollout("flags.on", `"ramp":{"start":"2026-12-01T09:00:00Z","over":"17500h","to":"100%"}`)
-			live.Definitions = definitions(b, files)
+			live.Definitions = all.read(b, files)
 			live.PutJSON("prod", strings.Replace(flags(experiments, 0), `"more"`, `"on":false,"more"`, 1))
 			crowd := hub.NewCrowd("prod", sessions, user, "flags.**")
 			crowd.Deliver()
@@ -104,7 +112,7 @@ func BenchmarkChoose(b *testing.B) {
 			sent := 0
 			for n := 0; b.Loop(); n++ {
 				b.StopTimer()
-				c.change(live, now, n)
+				c.change(live, all, now, n)
 				b.StartTimer()
 				hub.Advance()
 				frames, _ := crowd.Deliver()

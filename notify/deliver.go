@@ -75,7 +75,7 @@ func (s *session) lacks() (*frame, *state) {
 		f = s.view.currentFrame(a.to)
 	case s.ping.Load():
 		f = pingFrame(a.to)
-	case p != nil && p.roll.json() != p.told.json():
+	case p != nil && !p.roll.same(p.told):
 		f, p.told = s.view.rollFrame(p.roll, a.to), p.roll
 	}
 	return f, a.to
@@ -84,7 +84,7 @@ func (s *session) lacks() (*frame, *state) {
 // settled tells whether the session has what the view shows it, and knows its assignments. It takes no lock of the view.
 func (s *session) settled() bool {
 	number := s.view.number.Load() // before all that is shown at it
-	if p := s.asks; s.shows() != s.has || p != nil && (p.by != s.view.chooser.Load() || p.roll.json() != p.told.json()) {
+	if p := s.asks; s.shows() != s.has || p != nil && (p.by != s.view.chooser.Load() || !p.roll.same(p.told)) {
 		return false
 	}
 	s.number, s.asked = number, false

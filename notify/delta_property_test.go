@@ -266,8 +266,8 @@ func configured(v *value.Value) *value.Value {
 	return v
 }
 
-// drawDefinitions draws files that set the paths; nil for none.
-func drawDefinitions(t *rapid.T) *experiment.Definitions {
+// draw draws files that set the paths; nil for none.
+func (r *repository) draw(t *rapid.T) *experiment.Definitions {
 	if rapid.IntRange(0, 7).Draw(t, "none") == 7 {
 		return nil
 	}
@@ -296,7 +296,7 @@ func drawDefinitions(t *rapid.T) *experiment.Definitions {
 		}
 		files["experiments/e"] = fmt.Sprintf(trial, running(), "m", "s5", 1, `["0-7999"]`, needs, `["x/y"]`, n(), `["x/y"]`, n())
 	}
-	return definitions(t, files)
+	return r.read(t, files)
 }
 
 var contexts = []string{"", "{}", `{"targetingKey":"u0"}`, `{"targetingKey":"u1"}`, `{"targetingKey":"u2","plan":"staff"}`, `{"targetingKey":"u3","account":7,"age":4}`, `{"account":"u4","age":"old"}`}
@@ -305,6 +305,7 @@ var contexts = []string{"", "{}", `{"targetingKey":"u0"}`, `{"targetingKey":"u1"
 type course struct {
 	live  *notifytest.Live
 	clock clock
+	files repository
 	pairs [][2]*value.Value
 }
 
@@ -324,7 +325,7 @@ func (h *course) put(t *rapid.T, env string) {
 	}
 	h.live.Manifest = &compile.Manifest{Public: public}
 	if rapid.Bool().Draw(t, "defines") {
-		h.live.Definitions = drawDefinitions(t)
+		h.live.Definitions = h.files.draw(t)
 	}
 	h.pairs = append(h.pairs, pair)
 	h.live.PutRedacted(env, pair[0], pair[1])
@@ -336,7 +337,10 @@ func (h *course) again(t *rapid.T, env string) {
 	held := rapid.Bool().Draw(t, "held")
 	h.live.Again(env, func(v *apply.Version) {
 		v.Snapshot = v.Snapshot.With(experiment.Options{Stopped: func(_ experiment.Kind, key string) bool { return key == stopped }})
-		v.Cause, v.Held = apply.CauseStop, time.Time{}
+		v.Cause, v.Held, v.Stops = apply.CauseStop, time.Time{}, nil
+		if kind := map[string]experiment.Kind{"a": experiment.KindRollout, "c": experiment.KindExperiment, "e": experiment.KindExperiment}[stopped]; kind != "" {
+			v.Stops = []apply.Stop{{Environment: env, Kind: kind, Key: stopped}}
+		}
 		if held {
 			v.Cause, v.Held = apply.CausePin, h.clock.time()
 		}

@@ -63,9 +63,9 @@ func (v *view) deltaFrame(from, to *state, cause string) *frame {
 
 // changeFrame leads from one state to another by a patch, or where that is large, by all values.
 func (v *view) changeFrame(from, to *state, cause string, defines bool) *frame {
-	b := appendField(begin(wire.TypeDelta), "from", from.cursor)
-	b = appendField(b, "to", to.cursor)
-	b = v.appendVersion(b, v.version.Load())
+	b := appendCursor(begin(wire.TypeDelta), "from", from.cursor)
+	b = appendCursor(b, "to", to.cursor)
+	b = append(b, v.about()...)
 	b = appendField(b, "cause", cause)
 	b = append(b, `,"patch":`...)
 	before := len(b)
@@ -116,7 +116,7 @@ func (v *view) snapshotFrame(to *state, reason string) *frame {
 }
 
 func (v *view) snapshotTexts(s *state, version *apply.Version, reason string) [][]byte {
-	b := appendField(begin(wire.TypeSnapshot), "cursor", s.cursor)
+	b := appendCursor(begin(wire.TypeSnapshot), "cursor", s.cursor)
 	b = v.appendVersion(b, version)
 	b = appendField(b, "reason", reason)
 	return append(definitionTexts(s), wholeOrChunks(b, s.cursor, "values", s.values)...)
@@ -143,7 +143,7 @@ func definitionTexts(s *state) [][]byte {
 	if s.definitions == nil {
 		return nil
 	}
-	return wholeOrChunks(appendField(begin(wire.TypeDefinitions), "cursor", s.cursor), s.cursor, "definitions", s.definitions)
+	return wholeOrChunks(appendCursor(begin(wire.TypeDefinitions), "cursor", s.cursor), s.cursor, "definitions", s.definitions)
 }
 
 // defining makes a frame of a text, behind the definitions of its state where they are to be sent.
@@ -157,21 +157,30 @@ func defining(kind string, s *state, defines bool, text []byte) *frame {
 func (v *view) currentFrame(s *state) *frame { return textFrame(wire.TypeCurrent, v.currentText(s)) }
 
 func (v *view) currentText(s *state) []byte {
-	b := appendField(begin(wire.TypeCurrent), "cursor", s.cursor)
-	return append(v.appendVersion(b, v.version.Load()), '}')
+	b := appendCursor(begin(wire.TypeCurrent), "cursor", s.cursor)
+	return append(append(b, v.about()...), '}')
 }
 
 // rollFrame tells the assignments that go with a state.
-func (v *view) rollFrame(r *roll, s *state) *frame {
-	return v.frames.get(content{wire.TypeAssignments, "", s.cursor, r.json()}, func() *frame {
-		b := appendField(begin(wire.TypeAssignments), "cursor", s.cursor)
-		b = append(append(b, `,"assignments":`...), r.json()...)
+func (v *view) rollFrame(r roll, s *state) *frame {
+	list := r.json()
+	return v.frames.get(content{wire.TypeAssignments, "", s.cursor, list}, func() *frame {
+		b := appendCursor(begin(wire.TypeAssignments), "cursor", s.cursor)
+		b = append(append(b, `,"assignments":`...), list...)
 		return textFrame(wire.TypeAssignments, append(b, '}'))
 	})
 }
 
 func pingFrame(s *state) *frame {
-	return textFrame(wire.TypePing, append(appendField(begin(wire.TypePing), "cursor", s.cursor), '}'))
+	return textFrame(wire.TypePing, append(appendCursor(begin(wire.TypePing), "cursor", s.cursor), '}'))
+}
+
+// about tells of the version that the view stands at.
+func (v *view) about() []byte {
+	if version := v.version.Load(); v.described.version != version {
+		v.described.version, v.described.text = version, v.appendVersion(nil, version)
+	}
+	return v.described.text
 }
 
 // appendVersion tells of a version; who made it and why, those alone who may see its history.

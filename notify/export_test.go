@@ -11,6 +11,8 @@ import (
 	"github.com/trunkline/trunkline/value"
 )
 
+func init() { leastAgain = 1 }
+
 // Limits are the limits a test may change.
 type Limits struct {
 	Sessions, Views                                                                      int
@@ -40,7 +42,7 @@ func NewLimited(o Options, change func(*Limits)) *Hub {
 	change(&l)
 	h.limits = limits{
 		l.Sessions, l.Views, l.Hello, l.Write, l.Ping, l.Silence, l.Message, l.Linger, l.GoawayLeast, l.GoawaySpread, l.RenewSpread, l.TellAgain,
-		l.Bytes.in(), l.Messages.in(), l.Updates.in(),
+		l.Bytes.in(), l.Messages.in(), l.Updates.in(), usual.faults,
 	}
 	if l.Clock != nil {
 		h.views.clock = l.Clock

@@ -132,11 +132,17 @@ func appendField(b []byte, name, text string) []byte {
 	return append(b, wire.Encode(text)...)
 }
 
+// appendCursor appends a cursor of ours, in which nothing needs quoting.
+func appendCursor(b []byte, name, cursor string) []byte {
+	b = append(append(append(b, ",\""...), name...), "\":\""...)
+	return append(append(b, cursor...), '"')
+}
+
 // chunks are the messages that carry a JSON text in parts.
 func chunks(cursor string, parts [][]byte) [][]byte {
 	all := make([][]byte, 0, len(parts))
 	for i, part := range parts {
-		b := appendField(begin(wire.TypeChunk), "cursor", cursor)
+		b := appendCursor(begin(wire.TypeChunk), "cursor", cursor)
 		b = appendNumber(b, "index", i)
 		b = append(b, `,"data":`...)
 		b, err := jsontext.AppendQuote(b, part)

@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
@@ -115,6 +117,7 @@ func (s *session) over() bool {
 func (s *session) judge(b []byte) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			s.hub.fault(s, p)
 			err = &refusal{wire.CloseRestart, "fault", "a fault of the server", "please report it"}
 		}
 	}()
@@ -123,6 +126,30 @@ func (s *session) judge(b []byte) (err error) {
 	}
 	s.inbox, err = s.inbox.take(b, s.deflate, s.hub.now(), s)
 	return err
+}
+
+// faults are counted, so that a client that brings them out cannot fill the log.
+type faults struct {
+	mu     sync.Mutex
+	full   time.Duration
+	untold int // since the last that was logged
+}
+
+// fault logs a fault of ours, of which a message of the session's client was the cause.
+func (h *Hub) fault(s *session, what any) {
+	h.faults.mu.Lock()
+	defer h.faults.mu.Unlock()
+	if !h.limits.faults.take(&h.faults.full, h.now(), 1) {
+		h.faults.untold++
+		return
+	}
+	env := ""
+	if s.seated != nil {
+		env = s.seated.env
+	}
+	h.o.Log.Error("a message of a client brought out a fault of the server: please report it", "component", "notify",
+		"env", env, "fault", what, "untold", h.faults.untold, "stack", string(debug.Stack()))
+	h.faults.untold = 0
 }
 
 // reject ends the session for what the client sent.

@@ -7,14 +7,16 @@
 // select nothing of a change are not looked at.
 //
 // Where rollouts and experiments set something that a view sees, it is chosen for each of its sessions by their contexts, at each change of
-// the definitions and at each step of a ramp. Those for whom the same is set share states and frames, whoever they are, and a session is sent
+// the definitions and at each step of a ramp; of those that did not change it stays as it was. Those for whom the same is set share states and frames, whoever they are, and a session is sent
 // something only when it sees something else than before.
 //
 // [Hub.Convergence] tells how far the clients have followed.
 package notify
 
 import (
+	"cmp"
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"runtime"
@@ -48,6 +50,8 @@ type Options struct {
 	Guard *access.Guard
 	// MaxSessions is how many sessions the Hub holds; 0 for the package's [MaxSessions].
 	MaxSessions int
+	// Log is told of faults of the server itself, a few a minute at most; nil for slog's default.
+	Log *slog.Logger
 }
 
 // Hub holds the sessions.
@@ -62,6 +66,7 @@ type Hub struct {
 	readers   sync.WaitGroup
 	writes    sync.WaitGroup
 	told      told
+	faults    faults
 
 	mu       sync.Mutex
 	sessions [pingSteps][]*session // by their turn to be pinged
@@ -72,6 +77,7 @@ type Hub struct {
 
 // New makes a Hub without sessions.
 func New(o Options) *Hub {
+	o.Log = cmp.Or(o.Log, slog.Default())
 	h := &Hub{
 		o: o, limits: usual, born: time.Now(), views: newViews(o.Live), clients: map[wire.Name]*client{},
 		turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),

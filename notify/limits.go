@@ -25,6 +25,7 @@ const (
 	lookedBack = 4        // versions in which the state of a cursor is looked for by what they would have shown to the client itself
 	leastSwept = 64       // names of what is in use, below which nothing is tidied up
 
+	mostAgain    = 16          // definitions are decided again one by one: where it is more, all are
 	usualChoices = 32          // for which there is room at once
 	longestSleep = time.Minute // until the clock is looked at again: it may be set, or have slept
 
@@ -33,6 +34,10 @@ const (
 	lingerBytes = 1 << 20
 	pingSteps   = 25 // into which an interval of pings is divided
 )
+
+// leastAgain is how many members of a view must gain by it that only what changed is decided again: to find that out looks at all
+// definitions. A test lowers it.
+var leastAgain = 16
 
 // limits are those that a test shortens.
 type limits struct {
@@ -51,6 +56,7 @@ type limits struct {
 	bytes    rate // of what one client sends
 	messages rate // control frames among them, beside one for each frame that the client was sent
 	updates  rate
+	faults   rate // that are logged
 }
 
 var usual = limits{
@@ -58,6 +64,7 @@ var usual = limits{
 	silence: 80 * time.Second, message: 10 * time.Second, linger: time.Second, goawayLeast: 500 * time.Millisecond,
 	goawaySpread: 5 * time.Second, renewSpread: time.Second, tellAgain: time.Second,
 	bytes: rate{time.Second / (64 << 10), 1 << 20}, messages: rate{time.Second / 10, 200}, updates: rate{2 * time.Second, 10},
+	faults: rate{time.Minute, 5},
 }
 
 // rate bounds how often something happens: once in a time, and so many times at once.

@@ -45,18 +45,42 @@ func (c *clock) set(now time.Time) {
 // definitions reads files, which are JSON here, by names like rollouts/a.
 func definitions(t tb, files map[string]string) *experiment.Definitions {
 	t.Helper()
-	all := map[string]map[string]*value.Value{"rollouts": {}, "experiments": {}, "layers": {}, "segments": {}}
-	for name, text := range files {
-		v, err := value.ParseJSON([]byte(text))
-		if err != nil {
+	return (&repository{}).read(t, files)
+}
+
+// repository reads trees one after the other, and what did not change only once.
+type repository struct {
+	documents map[string]*value.Value // by name and text
+	last      *experiment.Definitions
+}
+
+func (r *repository) document(t tb, name, text string) *value.Value {
+	t.Helper()
+	if r.documents == nil {
+		r.documents = map[string]*value.Value{}
+	}
+	v := r.documents[name+text]
+	if v == nil {
+		var err error
+		if v, err = value.ParseJSON([]byte(text)); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		kind, key, _ := strings.Cut(name, "/")
-		all[kind][key] = v
+		r.documents[name+text] = v
 	}
-	d, problems := experiment.Parse(experiment.Files{
+	return v
+}
+
+func (r *repository) read(t tb, files map[string]string) *experiment.Definitions {
+	t.Helper()
+	all := map[string]map[string]*value.Value{"rollouts": {}, "experiments": {}, "layers": {}, "segments": {}}
+	for name, text := range files {
+		kind, key, _ := strings.Cut(name, "/")
+		all[kind][key] = r.document(t, name, text)
+	}
+	d, problems := experiment.ParseAgain(experiment.Files{
 		Rollouts: all["rollouts"], Experiments: all["experiments"], Layers: all["layers"], Segments: all["segments"],
-	})
+	}, r.last)
+	r.last = d
 	for _, p := range problems {
 		if !p.Warning {
 			t.Fatalf("%s", p)

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -15,10 +16,11 @@ type person struct {
 	context *experiment.Context // nil: it says nothing of itself
 	claims  *value.Value        // of the credential, which are in the context where there is one
 
-	by   *chooser // that chose what follows; nil: nothing is chosen
-	face *face
-	roll *roll
-	told *roll // what the client was told of its assignments last
+	by      *chooser // that chose what follows; nil: nothing is chosen
+	choices []experiment.Choice
+	face    *face
+	roll    roll
+	told    roll // what the client was told of its assignments last
 }
 
 // speaksOf is whom the session asks for from now on: whom a context tells of, or where there is none whom it asked for. Nothing is chosen
@@ -58,7 +60,7 @@ func badContext(err error) *refusal {
 }
 
 // matters tells whether there is anything to keep.
-func (p *person) matters() bool { return p.context != nil || p.by != nil || p.told != nil }
+func (p *person) matters() bool { return p.context != nil || p.by != nil || len(p.told) > 0 }
 
 // decision is what a chooser chose; nothing where it had chosen before.
 type decision struct {
@@ -69,10 +71,14 @@ type decision struct {
 
 // decide has a chooser choose. It takes no lock.
 func (p *person) decide(c *chooser) decision {
-	if c == nil || p.by == c {
+	switch {
+	case c == nil || p.by == c:
 		return decision{by: c}
+	case p.by != nil && c.after.Value() == p.by:
+		return decision{c, true, c.again(p.choices, p.subject())}
 	}
-	return decision{c, true, c.set.Choose(make([]experiment.Choice, 0, usualChoices), p.subject(), c.at)}
+	var room [usualChoices]experiment.Choice
+	return decision{c, true, slices.Clone(c.set.Choose(room[:0], p.subject(), c.at))}
 }
 
 // subject is the context that choices are made by; nil for nobody in particular. That of claims alone is made when it is first asked for.
@@ -89,8 +95,11 @@ func (p *person) settle(d decision) {
 	switch {
 	case p == nil:
 	case d.by == nil:
-		p.by, p.face, p.roll = nil, nil, nil
-	case d.made:
-		p.by, p.face, p.roll = d.by, d.by.face(d.choices), d.by.roll(d.choices)
+		p.by, p.choices, p.face, p.roll = nil, nil, nil, nil
+	case !d.made:
+	case p.face != nil && p.face.of == d.by.overrides && slices.Equal(p.choices, d.choices):
+		p.by = d.by
+	default:
+		p.by, p.choices, p.face, p.roll = d.by, d.choices, d.by.face(d.choices), d.by.roll(d.choices)
 	}
 }

@@ -27,16 +27,20 @@ type view struct {
 	seats    sync.Mutex
 	sessions []*session
 
-	mu       sync.Mutex
-	seen     *selection // of version
-	mark     *mark      // of version
-	narrowed narrowed
-	defined  defined
-	states   []*state               // newest last
-	others   []*state               // of faces, newest last
-	held     weakly[string, state]  // of faces, by cursor
-	older    map[string]*state      // by cursor, from versions before the view was made; nil until one is asked for
-	frames   weakly[content, frame] // that tell of version, as long as somebody is being sent them: views are many, and what they show may be large
+	mu        sync.Mutex
+	seen      *selection // of version
+	mark      *mark      // of version
+	narrowed  narrowed
+	defined   defined
+	states    []*state              // newest last
+	others    []*state              // of faces, newest last
+	held      weakly[string, state] // of faces, by cursor
+	older     map[string]*state     // by cursor, from versions before the view was made; nil until one is asked for
+	described struct {
+		version *apply.Version
+		text    []byte // of a message that tells of it
+	}
+	frames weakly[content, frame] // that tell of version, as long as somebody is being sent them: views are many, and what they show may be large
 }
 
 // content tells frames apart: one that leads from a state or tells of it, and why.
@@ -84,6 +88,12 @@ func (v *view) members() []*session {
 	return append([]*session(nil), v.sessions...)
 }
 
+func (v *view) size() int {
+	v.seats.Lock()
+	defer v.seats.Unlock()
+	return len(v.sessions)
+}
+
 // refresh brings the view to what is live, and to a time. It reports whether what it shows may have changed for some, and whether its
 // environment is served at all. until is the version until which it is known to have shown what it does; nil for that it was made from.
 // What is live, and the time, is read under the lock: the view could else be brought back to what was before.
@@ -116,7 +126,7 @@ func (v *view) step(at time.Time) bool {
 	if c == nil || c.holds(at) {
 		return false
 	}
-	v.chooser.Store(c.step(at))
+	v.chooser.Store(v.stepped(c, at))
 	v.frames = weakly[content, frame]{}
 	return true
 }

@@ -174,7 +174,7 @@ func (s *Server) Run(ctx context.Context) error {
 	observe := s.metrics.delivering()
 	observe.Revealed = credentials.reveals.add
 	hub := notify.New(notify.Options{
-		Live: s.live, Guard: credentials.guard, MaxSessions: s.bounds.sessions, Observe: s.sessions.counting(observe, s.gate.add),
+		Live: s.live, Guard: credentials.guard, MaxSessions: s.bounds.sessions, Observe: s.sessions.counting(observe, s.gate.add), Log: s.log,
 	})
 	s.metrics.registry.MustRegister(state{reconciler.Status, follower.State, &logState{log: log}, s.started}, convergence{hub})
 	flags := ofrep.New(ofrep.Options{Live: s.live, Guard: credentials.guard, Ticket: credentials.guard.Ticket, Revealed: credentials.reveals.add, Observe: s.metrics.evaluating()})

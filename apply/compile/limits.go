@@ -12,8 +12,6 @@ const (
 	MaxProblems = 100
 	// MaxEffects is how many effects of one commit are told.
 	MaxEffects = 1000
-	// MaxSettings is how many paths the arms of all rollouts and experiments of an environment set together.
-	MaxSettings = 20_000
 	// MaxEnvironments is how many environments a manifest may name.
 	MaxEnvironments = 64
 

@@ -44,7 +44,6 @@ type armsJudge struct {
 	droppedSet   *policySet
 	schemas      *schemaJudge
 	dropped, own *policyJudge
-	misfits      func() map[value.Pos]bool // the settings that do not fit the values
 
 	arm  experiment.Arm // that is judged
 	root func() *value.Value
@@ -54,11 +53,10 @@ type armsJudge struct {
 // applyArms judges the arms of an environment.
 func (r *run) applyArms(schemas *schemaSet, policies *policySet, env string) {
 	set := r.overlaidOn(env).own
-	if set == nil || r.tooManySettings(set, env) {
+	if set == nil {
 		return
 	}
 	j := &armsJudge{run: r, env: env, set: set, schemaSet: schemas, schemas: &schemaJudge{run: r}}
-	j.misfits = sync.OnceValue(j.checked)
 	if !r.against.settled(env) {
 		j.ownSet = policies
 		j.own, j.dropped = j.policies(), j.policies()
@@ -153,14 +151,13 @@ func (j *armsJudge) repeated(judge *policyJudge) func(*policy, policyInput) bool
 	}
 }
 
-// checked reports the settings that do not fit the values, and tells which they are.
-func (j *armsJudge) checked() map[value.Pos]bool {
-	wrong := map[value.Pos]bool{}
-	for _, p := range j.set.Check(j.values[j.env]) {
-		wrong[p.Place] = true
+// fits tells whether what an arm sets fits the values, and reports what does not.
+func (j *armsJudge) fits(a experiment.Arm) bool {
+	problems := j.set.CheckArm(a, j.values[j.env])
+	for _, p := range problems {
 		j.found.add(overrideProblem(p))
 	}
-	return wrong
+	return len(problems) == 0
 }
 
 // judge judges one arm, and tells whether there is budget for others.
@@ -173,7 +170,7 @@ func (j *armsJudge) judge(a experiment.Arm) bool {
 	if known, ok := j.arms.get(armKey{j.env, key.arm}); ok && known.world == now.world && slices.Equal(known.values, now.values) {
 		return j.again(known)
 	}
-	if slices.ContainsFunc(a.Settings, func(s experiment.Setting) bool { return j.misfits()[s.Value.Pos()] }) {
+	if !j.fits(a) {
 		return true // what it makes of the values is told
 	}
 	steps, dropped, own := j.schemas.steps, j.dropped.spent(), j.own.spent()
@@ -320,20 +317,4 @@ func (j *armsJudge) placeOf(mount, path value.Path) *value.Value {
 		}
 	}
 	return j.arm.Settings[0].Value
-}
-
-// tooManySettings bounds what is judged, however many files there are.
-func (r *run) tooManySettings(set *experiment.Set, env string) bool {
-	n := 0
-	for a := range set.Arms() {
-		if n += len(a.Settings); n > MaxSettings {
-			p := Problem{
-				Stage: StageOverrides, Environments: []string{env}, Rule: "tooManySettings", File: a.Place.File, Line: a.Place.Line, Column: a.Place.Column,
-				Message: fmt.Sprintf("all arms together set more than %d paths in %s", MaxSettings, env), Hint: "end rollouts and experiments that are decided",
-			}
-			r.found.add(p)
-			return true
-		}
-	}
-	return false
 }

@@ -53,7 +53,7 @@ func (r *run) planOf(a experiment.Arm, key planKey) *armPlan {
 }
 
 func newArmPlan(a experiment.Arm, key planKey) *armPlan {
-	p, tree := &armPlan{}, settingsTree(a.Settings, 0)
+	p, tree := &armPlan{}, a.Tree
 	for _, s := range a.Settings {
 		p.anchors = append(p.anchors, s.Path)
 	}
@@ -96,23 +96,6 @@ func (p *armPlan) ask(to *policyPlan, a experiment.Arm, tree *value.Value, polic
 		})
 		to.looked += uint64(looked) / walkShare
 	}
-}
-
-// settingsTree is what an arm sets as a tree. Settings stand in the order of their paths, and none lies in another.
-func settingsTree(settings []experiment.Setting, depth int) *value.Value {
-	if len(settings[0].Path) == depth {
-		return settings[0].Value
-	}
-	var entries []value.Entry
-	for len(settings) > 0 {
-		key, n := settings[0].Path[depth], 1
-		for n < len(settings) && settings[n].Path[depth] == key {
-			n++
-		}
-		entries = append(entries, value.Entry{Key: key, Value: settingsTree(settings[:n], depth+1)})
-		settings = settings[n:]
-	}
-	return value.NewMap(entries, value.Place{})
 }
 
 // topmost leaves out paths that lie below others.

@@ -229,7 +229,7 @@ func TestFoldersOfDefinitions(t *testing.T) {
 // What arms set is bounded, however many files set it.
 func TestManySettings(t *testing.T) {
 	files, base := map[string]string{}, strings.Builder{}
-	for i := range compile.MaxSettings/experiment.MaxSettings + 1 {
+	for i := range experiment.MaxAllSettings/experiment.MaxSettings + 1 {
 		fmt.Fprintf(&base, "r%d:\n", i)
 		set := "environments: [default]\nset:\n"
 		for n := range experiment.MaxSettings {

@@ -67,8 +67,10 @@ func evaluated[T any](
 const noUnit = "a part of the units is included, and the context names none: " +
 	"send targetingKey, or the attribute that the rollout or the experiment goes by"
 
+// reasons are those of OFREP, too. What is stopped or rests is no DISABLED: that means that the default of the program counts, and what is
+// configured counts here. The metadata tell that it is not in effect.
 var reasons = map[local.Reason]openfeature.Reason{
-	local.Static: openfeature.StaticReason, local.Default: openfeature.DefaultReason, local.Disabled: openfeature.DisabledReason,
+	local.Static: openfeature.StaticReason, local.Default: openfeature.DefaultReason, local.Disabled: openfeature.DefaultReason,
 	local.Matched: openfeature.TargetingMatchReason, local.Split: openfeature.SplitReason,
 }
 

@@ -2,15 +2,11 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"sort"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/trunkline/trunkline/experiment"
-	"github.com/trunkline/trunkline/value"
 )
 
 // flagState is how far a rollout has come at one time.
@@ -60,27 +56,25 @@ func (t *repoTree) flagStates(now time.Time) []flagState {
 	}
 	states := []flagState{}
 	for _, r := range definitions.Rollouts() {
-		s := stateOf(r, t.files.Rollouts[r.Key], now)
+		s := stateOf(r, now)
 		s.File = t.found[definition{experiment.KindRollout, r.Key}].name
 		states = append(states, s)
 	}
 	return states
 }
 
-func stateOf(r *experiment.Rollout, doc *value.Value, now time.Time) flagState {
+func stateOf(r *experiment.Rollout, now time.Time) flagState {
 	s := flagState{
 		Key: r.Key, Owner: r.Owner, Environments: r.Environments, Sets: pathsOf(r), Expires: r.Expires,
 		Expired: r.Expires != "" && now.UTC().Format(time.DateOnly) >= r.Expires,
 	}
-	rules, _ := doc.Get("rules")
-	for i, rule := range r.Rules {
-		at, _ := rules.Index(i)
-		alone := ruleAlone(at)
+	for i := range r.Rules {
+		rule := &r.Rules[i]
 		one := ruleNow{Name: rule.Name, When: rule.When, Target: percent(rule.Share())}
-		one.Counts, one.slots = shareAt(alone, now)
+		one.slots, one.Counts = rule.At(now)
 		one.Share = percent(one.slots)
 		s.Rules = append(s.Rules, one)
-		s.moves(alone, now)
+		s.moves(rule, now)
 	}
 	s.State = s.state(r)
 	return s
@@ -106,8 +100,8 @@ func ruleSets(r *experiment.Rollout) [][]experiment.Setting {
 }
 
 // moves notes when a rule has changed by itself, and when it will.
-func (s *flagState) moves(rule *experiment.Set, now time.Time) {
-	for at, ok := rule.Next(time.Unix(0, 0)); ok; at, ok = rule.Next(at) {
+func (s *flagState) moves(rule *experiment.Rule, now time.Time) {
+	for _, at := range rule.Changes() {
 		if at.After(now) {
 			if s.Next == nil || at.Before(*s.Next) {
 				s.Next = &at
@@ -174,60 +168,6 @@ func (s *flagState) shares() string {
 		words = append(words, s.Rules[i].Name+" "+s.Rules[i].Share)
 	}
 	return cmp.Or(strings.Join(words, ", "), "-")
-}
-
-const (
-	aloneKey = "alone"
-	aloneEnv = "alone"
-)
-
-// ruleAlone is a rollout of one rule without its condition, by which the engine itself tells how large a share is at a time.
-func ruleAlone(rule *value.Value) *experiment.Set {
-	text := func(s string) *value.Value { return value.NewString(s, value.Place{}) }
-	members := func(entries ...value.Entry) *value.Value { return value.NewMap(entries, value.Place{}) }
-	entries := []value.Entry{{Key: "name", Value: text(aloneKey)}}
-	for _, key := range []string{"percentage", "ramp", "schedule"} {
-		if v, ok := rule.Get(key); ok {
-			entries = append(entries, value.Entry{Key: key, Value: v})
-		}
-	}
-	doc := members(
-		value.Entry{Key: "environments", Value: value.NewList([]*value.Value{text(aloneEnv)}, value.Place{})},
-		value.Entry{Key: "salt", Value: text(aloneKey)},
-		value.Entry{Key: "set", Value: members(value.Entry{Key: aloneKey, Value: text(aloneKey)})},
-		value.Entry{Key: "rules", Value: value.NewList([]*value.Value{members(entries...)}, value.Place{})},
-	)
-	definitions, _ := experiment.Parse(experiment.Files{Rollouts: map[string]*value.Value{aloneKey: doc}})
-	return definitions.In(aloneEnv, experiment.Options{})
-}
-
-// shareAt tells whether the rule counts at a time, and for how many slots.
-func shareAt(alone *experiment.Set, now time.Time) (counts bool, slots int) {
-	switch o := alone.Decide(nil, now, 0); {
-	case o.In:
-		return true, experiment.Slots
-	case o.Check == experiment.CheckRule:
-		return false, 0
-	case o.Check == experiment.CheckPercentage:
-		return true, 0
-	}
-	return true, sort.Search(experiment.Slots, func(slot int) bool { return !alone.Decide(unitIn(slot), now, 0).In })
-}
-
-// unitIn is a unit whose place under the rule's salt is a slot. Of ten thousand names one has it, so that this ends soon.
-func unitIn(slot int) *experiment.Context {
-	for i := 0; ; i++ {
-		name := strconv.Itoa(i)
-		if experiment.Slot(aloneKey, name) != slot {
-			continue
-		}
-		unit := value.Entry{Key: experiment.TargetingKey.Name, Value: value.NewString(name, value.Place{})}
-		who, err := experiment.ParseContext(value.NewMap([]value.Entry{unit}, value.Place{}))
-		if err != nil {
-			panic(fmt.Sprintf("a context of one short text: %v", err))
-		}
-		return &who
-	}
 }
 
 // everyEnvironment tells whether a rollout counts wherever there is an environment.

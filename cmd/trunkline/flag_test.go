@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 
 	"pgregory.net/rapid"
@@ -63,34 +62,6 @@ func TestSettingsAreCutAtTheRightSign(t *testing.T) {
 		if p, _, err := setting(text); err == nil {
 			t.Errorf("%q is taken for %s", text, p)
 		}
-	}
-}
-
-func rule(t *testing.T, text string) *experiment.Set {
-	t.Helper()
-	doc, err := decode("rule.yaml", []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ruleAlone(doc)
-}
-
-// TestSharesAreTheEngines: a share is told to the slot, and that of a ramp at any time.
-func TestSharesAreTheEngines(t *testing.T) {
-	for _, text := range []string{"0%", "0.01%", "3.33%", "50%", "99.99%", "100%"} {
-		if _, slots := shareAt(rule(t, "percentage: "+text), time.Now()); percent(slots) != text {
-			t.Errorf("%s is told as %s", text, percent(slots))
-		}
-	}
-	start := time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
-	ramp := rule(t, "ramp: {start: 2026-12-01T09:00:00Z, over: 100h, from: 1%, to: 51%}")
-	for after, want := range map[time.Duration]string{-time.Minute: "0%", 0: "1%", 50 * time.Hour: "26%", 100 * time.Hour: "51%", 1000 * time.Hour: "51%"} {
-		if counts, slots := shareAt(ramp, start.Add(after)); !counts || percent(slots) != want {
-			t.Errorf("after %s: %s, want %s", after, percent(slots), want)
-		}
-	}
-	if counts, _ := shareAt(rule(t, "schedule: {end: 2026-12-01T09:00:00Z}"), start); counts {
-		t.Error("a rule counts at the end of its schedule")
 	}
 }
 

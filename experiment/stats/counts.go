@@ -87,13 +87,13 @@ func (f *Fit) add(seen int, expected float64) {
 	}
 }
 
-// test looks up the statistic.
+// test looks up the statistic. Without units there is nothing to compare.
 func (f Fit) test(freedom int) Fit {
-	if f.Freedom, f.P = max(freedom, 0), 1; f.Freedom > 0 {
-		f.P = distuv.ChiSquared{K: float64(f.Freedom)}.Survival(f.Statistic)
+	if math.IsInf(f.Least, 1) || f.Least == 0 {
+		f.Least, freedom = 0, 0
 	}
-	if math.IsInf(f.Least, 1) {
-		f.Least = 0
+	if f.Freedom, f.P = freedom, 1; f.Freedom > 0 {
+		f.P = distuv.ChiSquared{K: float64(f.Freedom)}.Survival(f.Statistic)
 	}
 	return f
 }

@@ -37,6 +37,7 @@ func TestWhatIsNothingToCompare(t *testing.T) {
 		"an empty table": stats.Independence([][]int{{0, 0}, {0, 0}}),
 	} {
 		near(t, name, fit.P, 1, 0)
+		near(t, name+", freedom", float64(fit.Freedom), 0, 0)
 	}
 	if stats.SampleRatio([]int{2, 2}, []float64{1, 1}).Enough() {
 		t.Error("two expected units are enough")
