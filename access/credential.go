@@ -53,10 +53,10 @@ func parseBearer(header string) (credential, *Refused) {
 	}
 	text = strings.TrimLeft(text, " ")
 	switch {
+	case tokenShaped(text):
+		return credential{tokenCredential, text}, nil
 	case strings.ContainsAny(text, ", "):
 		return credential{}, refusedTwice
-	case wellFormed(text):
-		return credential{tokenCredential, text}, nil
 	case jwtShaped(text):
 		return credential{jwtCredential, text}, nil
 	default:

@@ -175,8 +175,6 @@ func (g *Guard) admit(r *http.Request, at route, preflight bool) (*Identity, *Re
 
 // judge tells who makes a request: by the credential it brings, or else by the rule of the package comment.
 func (g *Guard) judge(r *http.Request, at route, now time.Time) (*Identity, *Refused) {
-	host, hostOK := parseAuthority(r.Host)
-	hostOK = hostOK && g.local(host)
 	header := inspect(r.Header)
 	var brought credential
 	if g.checks() {
@@ -186,6 +184,11 @@ func (g *Guard) judge(r *http.Request, at route, now time.Time) (*Identity, *Ref
 		}
 	}
 	without := brought.kind == noCredential
+	if !without && header.origin == nil {
+		return g.identify(r, brought, header, now)
+	}
+	host, hostOK := parseAuthority(r.Host)
+	hostOK = hostOK && g.local(host)
 	if without && !g.insecure {
 		if refused := g.stranger(r.RemoteAddr, header.forwarded, hostOK); refused != nil {
 			return nil, refused
@@ -250,6 +253,9 @@ func (g *Guard) identify(r *http.Request, c credential, header traits, now time.
 		who, refused = g.tokens.identify(c.text, now)
 	default:
 		refused = refusedUnknown
+	}
+	if refused == refusedUnknown && c.kind == tokenCredential && !checked(c.text) {
+		return nil, refusedMalformed
 	}
 	if refused == nil && who.Kind == KindOperator && (!loopback(r.RemoteAddr) || header.forwarded) {
 		return nil, refusedOperator

@@ -95,7 +95,7 @@ func mayExplainUnits(r *http.Request, who *access.Identity) *problem {
 	case asksOf(r) != "":
 		return contextOfThePast
 	}
-	return lacks(who, access.Define)
+	return lacks(who, access.Define|access.History)
 }
 
 // explainUnits adds who sets the path, and with a context what became of whom it tells of.

@@ -1,15 +1,15 @@
 package api_test
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/trunkline/trunkline/access"
-	"github.com/trunkline/trunkline/api"
-	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/value"
 )
 
@@ -108,6 +108,21 @@ func TestContextInAHeader(t *testing.T) {
 	}
 }
 
+// TestVaryTellsNothing holds that the headers of a read say nothing of rollouts that set what is not granted.
+func TestVaryTellsNothing(t *testing.T) {
+	headers := func(files map[string]string) http.Header {
+		w, answer := begin(t, files), httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodGet, "/v1/config/app", nil)
+		w.handler.ServeHTTP(answer, r.WithContext(access.NewContext(r.Context(), reader(t, "prod", "app.plain"))))
+		answer.Header().Del("Trunkline-Commit")
+		return answer.Header()
+	}
+	without := map[string]string{"trunkline.yaml": overridden["trunkline.yaml"], "config/app.yaml": overridden["config/app.yaml"]}
+	if with, none := headers(overridden), headers(without); !maps.EqualFunc(with, none, slices.Equal[[]string]) {
+		t.Errorf("%v with rollouts, and %v without", with, none)
+	}
+}
+
 // TestQueriesOfSomebody holds that a query may tell of somebody in its body.
 func TestQueriesOfSomebody(t *testing.T) {
 	w := begin(t, overridden)
@@ -195,4 +210,19 @@ func TestOverridesThatAreSeen(t *testing.T) {
 	}
 }
 
-var _ api.Stops = (*apply.Reconciler)(nil)
+// TestStopsOfTheOnlyEnvironment holds that the only environment need not be named, and that one that is not there is told of as such.
+func TestStopsOfTheOnlyEnvironment(t *testing.T) {
+	w := begin(t, overridden)
+	who := &access.Identity{Name: "o", Kind: access.KindToken, Grant: access.Whole(access.Operate)}
+	for body, want := range map[string]string{
+		`{"key": "quick", "reason": "it is too quick"}`:                           `"environment":"prod","kind":"rollout","key":"quick"`,
+		`{"environment": "nowhere", "key": "quick", "reason": "it is too quick"}`: "unknownEnvironment",
+		`{"key": "quack", "reason": "it is too quick"}`:                           "unknownDefinition",
+	} {
+		r, answer := httptest.NewRequest(http.MethodPost, "/v1/stops", strings.NewReader(body)), httptest.NewRecorder()
+		w.handler.ServeHTTP(answer, r.WithContext(access.NewContext(r.Context(), who)))
+		if !strings.Contains(answer.Body.String(), want) {
+			t.Errorf("%s: %s, want %s", body, answer.Body, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/trunkline/trunkline/access"
@@ -106,8 +107,8 @@ func lacks(who *access.Identity, right access.Right) *problem {
 		return nil
 	}
 	return &problem{
-		http.StatusForbidden, "forbidden", fmt.Sprintf("the credential has not the right to %s", right),
-		"ask an operator for a token with it: trunkline token new --right " + right.String(),
+		http.StatusForbidden, "forbidden", fmt.Sprintf("the credential has not the right to %s", right&^who.Grant.Rights()),
+		"ask an operator for a token with it: trunkline token new NAME --right " + strings.Join(right.Names(), ","),
 	}
 }
 

@@ -77,7 +77,7 @@ type LiveStatus struct {
 	Author     *audit.Person `json:"author,omitempty"`
 	Subject    string        `json:"subject,omitempty"`
 	Since      time.Time     `json:"since"`
-	Cause      apply.Cause   `json:"cause"`
+	Cause      apply.Cause   `json:"cause,omitempty"` // of its going live; absent once something was stopped or resumed in it
 	RollbackOf string        `json:"rollbackOf,omitempty"`
 	Checksum   string        `json:"checksum,omitempty"` // of all that is delivered; for those who may see all
 }
@@ -198,7 +198,10 @@ func liveStatus(v *apply.Version, who *access.Identity) *LiveStatus {
 	if v == nil {
 		return nil
 	}
-	s := &LiveStatus{Commit: v.Commit.Hash.String(), Since: v.Since, Cause: v.Cause}
+	s := &LiveStatus{Commit: v.Commit.Hash.String(), Since: v.Since}
+	if v.Cause != apply.CauseStop && v.Cause != apply.CauseResume { // it may be of what the reader does not see
+		s.Cause = v.Cause
+	}
 	if who.Grant.May(access.History) {
 		s.Author, s.Subject = &audit.Person{Name: v.Commit.Author.Name, Email: v.Commit.Author.Email}, v.Commit.Subject
 	}

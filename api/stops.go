@@ -19,8 +19,8 @@ type Stops interface {
 
 // NewStop is the body of POST /v1/stops.
 type NewStop struct {
-	Environment string          `json:"environment"`
-	Kind        experiment.Kind `json:"kind,omitempty"` // rollout or experiment, where both have the key
+	Environment string          `json:"environment,omitempty"` // may be left out where there is only one
+	Kind        experiment.Kind `json:"kind,omitempty"`        // rollout or experiment, where both have the key
 	Key         string          `json:"key"`
 	Reason      string          `json:"reason"`
 }
@@ -97,7 +97,12 @@ func (a *api) stop(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who := access.FromContext(r.Context())
-	if refused := mayHold(who, asked.Environment, asked.Reason); refused != nil {
+	v, refused := a.version(asked.Environment, who)
+	if refused == nil {
+		asked.Environment = v.Snapshot.Environment
+		refused = mayHold(who, asked.Environment, asked.Reason)
+	}
+	if refused != nil {
 		refused.write(w)
 		return
 	}

@@ -48,7 +48,7 @@ func begin(tb testing.TB, files map[string]string) *world {
 	key, live := value.Key("a key of the tests"), apply.NewLive()
 	rec := apply.New(apply.Options{Mirror: f, Log: w, Live: live, Key: key})
 	past := history.New(history.Options{Mirror: f, Log: w, Live: live, Status: rec.Status, Key: key})
-	w.handler = api.New(api.Options{Live: live, Status: rec.Status, History: past, Versions: w, Log: w})
+	w.handler = api.New(api.Options{Live: live, Status: rec.Status, History: past, Versions: w, Log: w, Stops: rec})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {

@@ -115,7 +115,10 @@ func (v *view) target(key string) (*target, *failure) {
 	if err != nil {
 		return nil, &failure{http.StatusNotFound, codeNotFound, "the key is no path: " + err.Error()}
 	}
-	if t = v.newTarget(key, path); t == nil || len(path) == 0 {
+	if len(path) == 0 { // all there is is no flag
+		return nil, noValue(key)
+	}
+	if t = v.newTarget(key, path); t == nil {
 		return nil, noValue(key)
 	}
 	v.keep(strings.Clone(key), t)

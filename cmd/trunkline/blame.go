@@ -109,7 +109,8 @@ func (explainCmd) Help() string {
 right to history.
 
 With a context it tells, check by check, what the rollouts and experiments that set the path make of it for that somebody, and the value that
-they get. That needs the right to define, too; with that right, but without a context, it names them.
+they get. That needs the right to define, too: on the server's machine its own token is found by TRUNKLINE_DATA. With that right, but without
+a context, it names them.
 
 Examples:
   trunkline explain checkout.timeout --env prod
@@ -121,7 +122,16 @@ func (c explainCmd) Run(ctx context.Context, io *streams) error {
 	if err != nil {
 		return err
 	}
-	body, err := c.ask(ctx, "/v1/explain/"+url.PathEscape(c.Path), url.Values{"env": {c.Env}, "at": {c.At}, "context": {who}})
+	token, err := c.token()
+	if who != "" && token == "" && err == nil {
+		if own, missing := c.operatorToken(); missing == nil {
+			token = own
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("--token-file: %w", err)
+	}
+	body, err := c.askAs(ctx, token, "/v1/explain/"+url.PathEscape(c.Path), url.Values{"env": {c.Env}, "at": {c.At}, "context": {who}})
 	if err != nil {
 		return err
 	}

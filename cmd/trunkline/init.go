@@ -14,8 +14,8 @@ type initCmd struct {
 }
 
 func (initCmd) Help() string {
-	return `Writes a config repo that teaches: values, environments, a schema, a policy with tests, a workflow and a hook that validate. Nothing
-that is there is overwritten.
+	return `Writes a config repo that teaches: values, environments, a schema, a policy with tests, a rollout, an experiment, a workflow and a hook
+that validate. Nothing that is there is overwritten.
 
 Example:
   trunkline init config && cd config && git init && git config core.hooksPath .githooks`

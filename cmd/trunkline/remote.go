@@ -187,5 +187,8 @@ func refusal(status string, body []byte) error {
 	if answer.Error.Hint == "" {
 		return errors.New(answer.Error.Message)
 	}
+	if strings.HasSuffix(answer.Error.Message, "?") {
+		return fmt.Errorf("%s Else %s", answer.Error.Message, answer.Error.Hint)
+	}
 	return fmt.Errorf("%s; %s", answer.Error.Message, answer.Error.Hint)
 }

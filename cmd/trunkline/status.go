@@ -91,8 +91,11 @@ func writeStatus(io *streams, s api.Status) {
 			if e.Live.Author != nil {
 				by = "by " + e.Live.Author.Name + ", "
 			}
-			fmt.Fprintf(io.out, "  live     %s %s %s\n", c.cyan(short(e.Live.Commit)), e.Live.Subject,
-				c.dim(fmt.Sprintf("%sfor %s (%s)", by, ago(e.Live.Since), e.Live.Cause)))
+			how := "for " + ago(e.Live.Since)
+			if e.Live.Cause != "" {
+				how += " (" + string(e.Live.Cause) + ")"
+			}
+			fmt.Fprintf(io.out, "  live     %s %s %s\n", c.cyan(short(e.Live.Commit)), e.Live.Subject, c.dim(by+how))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Environments)) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/trunkline/trunkline/api"
 	"github.com/trunkline/trunkline/experiment"
@@ -48,10 +50,38 @@ Example:
 }
 
 func (c resumeCmd) Run(ctx context.Context, io *streams) error {
+	if err := c.find(ctx); err != nil {
+		return err
+	}
 	path := "/v1/stops/" + url.PathEscape(c.Env) + "/" + url.PathEscape(c.Key)
 	if err := c.act(ctx, http.MethodDelete, path, api.StopEnd{Kind: c.Kind, Reason: c.Reason}, nil); err != nil {
 		return err
 	}
 	fmt.Fprintf(io.out, "%s goes on in %s\n", c.Key, c.Env)
 	return nil
+}
+
+// find names the environment in which it is stopped, where the user does not.
+func (c *resumeCmd) find(ctx context.Context) error {
+	if c.Env != "" {
+		return nil
+	}
+	var list api.StopList
+	if err := c.act(ctx, http.MethodGet, "/v1/stops", nil, &list); err != nil {
+		return err
+	}
+	var envs []string
+	for _, s := range list.Stops {
+		if s.Key == c.Key && (c.Kind == "" || c.Kind == s.Kind) && !slices.Contains(envs, s.Environment) {
+			envs = append(envs, s.Environment)
+		}
+	}
+	switch len(envs) {
+	case 0:
+		return fmt.Errorf("%s is stopped nowhere: see trunkline status", c.Key)
+	case 1:
+		c.Env = envs[0]
+		return nil
+	}
+	return fmt.Errorf("%s is stopped in %s: name one with --env", c.Key, strings.Join(envs, " and in "))
 }

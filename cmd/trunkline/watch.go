@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/trunkline/trunkline/client"
@@ -20,7 +22,8 @@ type watchCmd struct {
 }
 
 func (watchCmd) Help() string {
-	return `Shows what is live and then every change, until interrupted. With -o json one event a line.
+	return `Shows what is live and then every change, until interrupted; with a context also which variants of experiments somebody has. With
+-o json one event a line.
 
 With --file it keeps a file in step with what is live, for programs that read files, and tells them by a command or a signal: after each
 change of the file, one at a time; what goes live meanwhile is told of once more afterwards. The command knows TRUNKLINE_FILE,
@@ -74,6 +77,7 @@ type watcher struct {
 	c         palette
 	env       string
 	lost      bool
+	assigned  map[string]client.Assignment // by experiment
 }
 
 // event is an event in JSON.
@@ -87,7 +91,9 @@ type event struct {
 	RollbackOf string        `json:"rollbackOf,omitempty"`
 	Values     *value.Value  `json:"values,omitempty"`
 	Changes    []eventChange `json:"changes,omitempty"`
-	Error      string        `json:"error,omitempty"`
+	// Assignments are all that there are, when they are others than before.
+	Assignments []client.Assignment `json:"assignments,omitzero"`
+	Error       string              `json:"error,omitempty"`
 }
 
 type eventChange struct {
@@ -103,8 +109,11 @@ func (w *watcher) json(e client.Event) {
 	}
 	if s := e.State; s != nil {
 		line.Commit, line.Author, line.Subject, line.RollbackOf = s.Commit, s.Author, s.Subject, s.RollbackOf
-		if e.Kind == client.Snapshot {
+		switch e.Kind {
+		case client.Snapshot:
 			line.Values = s.Values
+		case client.Assigned:
+			line.Assignments = s.Assignments
 		}
 	}
 	for _, c := range e.Changes {
@@ -130,6 +139,9 @@ func (w *watcher) text(e client.Event) {
 		}
 	case client.Delta:
 		w.head(e, e.Cause)
+	case client.Assigned:
+		w.head(e, "assigned")
+		w.assignments(e.State.Assignments)
 	}
 	w.lost = false
 	for _, c := range e.Changes {
@@ -144,6 +156,34 @@ func (w *watcher) head(e client.Event, what string) {
 	}
 	fmt.Fprintf(w.out, "%s %s %s %s %s\n", w.c.dim(time.Now().Format("15:04:05.000")), w.c.cyan(short(s.Commit)), w.c.bold(s.Subject),
 		w.c.dim("by "+s.Author), w.c.dim("("+what+")"))
+}
+
+// assignments writes what has changed in the variants that whoever asks has.
+func (w *watcher) assignments(list []client.Assignment) {
+	before := w.assigned
+	w.assigned = map[string]client.Assignment{}
+	for _, a := range list {
+		w.assigned[a.Experiment] = a
+		old, had := before[a.Experiment]
+		switch {
+		case !had:
+			fmt.Fprintf(w.out, "  %s experiment %s: %s\n", w.c.green("+"), a.Experiment, variant(a))
+		case old != a:
+			fmt.Fprintf(w.out, "  %s experiment %s: %s → %s\n", w.c.yellow("~"), a.Experiment, variant(old), variant(a))
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(before)) {
+		if _, has := w.assigned[key]; !has {
+			fmt.Fprintf(w.out, "  %s experiment %s %s\n", w.c.red("-"), key, w.c.dim("was "+variant(before[key])))
+		}
+	}
+}
+
+func variant(a client.Assignment) string {
+	if a.Forced {
+		return fmt.Sprintf("%s (phase %d, forced)", a.Variant, a.Phase)
+	}
+	return fmt.Sprintf("%s (phase %d)", a.Variant, a.Phase)
 }
 
 func short(commit string) string { return commit[:min(len(commit), 7)] }

@@ -6,6 +6,8 @@ export const kinds = [
   ["", "What operators did"],
   ["pin", "Pins put on"],
   ["unpin", "Pins taken off"],
+  ["stop", "Rollouts and experiments stopped"],
+  ["resume", "Stops ended"],
   ["acceptance", "Commits accepted"],
   ["credential", "Tokens made and revoked"],
   ["settings", "Settings"],
@@ -32,6 +34,10 @@ export function deed(record) {
       return { ...common, what: ["Pinned at ", { commit: event.commit }, ...fled(event.details?.from), ...until(event.details?.expires)] };
     case "unpin":
       return { ...common, what: ["Took the pin off ", { commit: event.commit }] };
+    case "stop":
+      return { ...common, what: [`Stopped the ${event.details?.kind} ${event.details?.key}`] };
+    case "resume":
+      return { ...common, what: [`Ended the stop of the ${event.details?.kind} ${event.details?.key}`] };
     case "acceptance":
       return {
         ...common,
@@ -95,7 +101,7 @@ function lost(rewrite) {
 /** An event's details but for those that its sentence tells. */
 export function details(record) {
   const told =
-    { pin: ["from", "expires"], credential: ["name"], reveal: ["path", "count"], refusal: ["network", "count"] }[record.kind] ?? [];
+    { pin: ["from", "expires"], stop: ["kind", "key", "content"], resume: ["kind", "key", "content"], credential: ["name"], reveal: ["path", "count"], refusal: ["network", "count"] }[record.kind] ?? [];
   return Object.entries(record.event?.details ?? {})
     .filter(([name]) => !told.includes(name))
     .map(([name, text]) => `${name}: ${text}`);

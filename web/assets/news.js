@@ -27,6 +27,10 @@ function changes(name, was, env) {
   if (env.pending && env.pending.commit !== was.pending?.commit) told.push(`${name} waits for a verdict on ${named(env.pending)}`);
   if (env.pin && env.pin.commit !== was.pin?.commit) told.push(`${name} is pinned at ${short(env.pin.commit)}`);
   if (!env.pin && was.pin) told.push(`${name} is no longer pinned`);
+  const stopped = (stops) => new Set((stops ?? []).map((s) => `${s.kind} ${s.key}`));
+  const [now, then] = [stopped(env.stops), stopped(was.stops)];
+  for (const what of now) if (!then.has(what)) told.push(`The ${what} is stopped in ${name}`);
+  for (const what of then) if (!now.has(what)) told.push(`The ${what} is no longer stopped in ${name}`);
   return told;
 }
 

@@ -10,9 +10,9 @@ const causes = {
   start: "when the server started",
 };
 
-/** Why a version went live. */
+/** Why a version went live; "" where that is not told. */
 export function cause(name) {
-  return causes[name] ?? name;
+  return causes[name] ?? name ?? "";
 }
 
 /** The marks of an environment of /v1/status, the whole of which is given too: what one should know of it first. */
@@ -22,6 +22,7 @@ export function stateOf(env, { look, refused } = {}) {
   if (env.blocked) marks.push({ icon: "cross", tone: "bad", text: "Blocked" });
   if (env.pending) marks.push({ icon: "clock", tone: "warn", text: "Waiting for a verdict" });
   if (env.pin) marks.push({ icon: "pin", tone: "warn", text: "Pinned" });
+  if (env.stops?.length) marks.push({ icon: "hand", tone: "warn", text: `${env.stops.length} stopped` });
   if (marks.length) return marks;
   if (refused) return [{ icon: "alert", tone: "warn", text: "Branch not followed" }];
   if (look?.error) return [{ icon: "alert", tone: "warn", text: "Perhaps out of date" }];
@@ -57,6 +58,19 @@ export function fates(environments) {
 /** A group of fates as text: rejected in staging. */
 export function fateText({ mark, environments }) {
   return `${mark.text} in ${names(environments)}`;
+}
+
+/** What a version does to those in a rollout or an experiment, the same in several environments once: [{text, place, environments}]. */
+export function effects(environments) {
+  const all = new Map();
+  for (const [env, fate] of Object.entries(environments).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    for (const e of fate.effects ?? []) {
+      const text = `${e.kind} ${e.key}${e.rule ? ` (${e.rule})` : ""}: ${e.text}`;
+      if (!all.has(text)) all.set(text, { text, place: e.place, environments: [] });
+      all.get(text).environments.push(env);
+    }
+  }
+  return [...all.values()];
 }
 
 /** What a version takes back, as parts of a sentence: texts and {commit}. null when it takes nothing back. */
@@ -119,7 +133,8 @@ export function people({ signer, coAuthors, merged }) {
 export function sessions(environments) {
   return Object.keys(environments)
     .sort()
-    .flatMap((env) => (environments[env].sessions?.byVersion ?? []).map((v) => ({ env, ...v })));
+    .flatMap((env) => (environments[env].sessions?.byVersion ?? []).map((v) => ({ env, ...v })))
+    .filter((v) => v.sessions || v.pending || v.rejected);
 }
 
 /** The command that holds an environment at a version. */

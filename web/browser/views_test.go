@@ -6,12 +6,14 @@ package browser_test
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/internal/gittest"
 )
 
@@ -121,6 +123,62 @@ func TestEveryView(t *testing.T) {
 	}
 }
 
+// TestOverrides looks at what a rollout does to the views.
+func TestOverrides(t *testing.T) {
+	w := begin(t)
+	rollout := "environments: [prod, staging]\nsalt: '41be77c20a9d'\nset: {checkout.timeout: 10s}\nrules:\n  - {name: some, percentage: 20%}\n"
+	w.remote.Write(map[string]string{"rollouts/quick.yaml": rollout})
+	w.push("Begin with a fifth", "Ada Lovelace")
+	w.edit("rollouts/quick.yaml", "20%", "40%")
+	grown := w.push("Go on to two fifths", "Ada Lovelace")
+	body := []byte(`{"environment": "prod", "key": "quick", "reason": "carts are lost since then"}`)
+	w.ask(http.MethodPost, "/v1/stops", body, w.operator(), nil)
+	token := w.token("ada", []string{"*"}, []string{"**"}, access.History|access.Define)
+	p := launch(t).open(t)
+	p.visit(w.url + "#/token")
+	p.shows("How to get one")
+	p.eval(`document.getElementById("token-text").focus()`, nil)
+	p.write(token)
+	p.press("Enter")
+	p.until(`document.getElementById("credential").innerText === "Token in use"`)
+	for _, view := range []struct {
+		name, hash string
+		shows      []string
+	}{
+		{"stopped", "#/", []string{"1 stopped", "Stopped: rollout quick", "carts are lost since then", "Everybody gets what is configured", "rollout quick (some): adds 2,000 slots in prod, staging"}},
+		{"versions-effects", "#/versions", []string{"rollout quick (some): adds 2,000 slots in prod, staging"}},
+		{"version-effects", "#/versions/" + grown, []string{"Rollouts and experiments", "adds 2,000 slots", "rollouts/quick.yaml:5:5", "who gets what; see above"}},
+		{"audit-stops", "#/audit?kind=stop", []string{"Stopped the rollout quick", "carts are lost since then", "prod"}},
+		{"value-owned", "#/value?env=prod&path=checkout.timeout", []string{"Some may get another value: it is set by the rollout quick.", "trunkline explain 'checkout.timeout' --env prod --context targetingKey=u1"}},
+	} {
+		p.follow(view.hash)
+		p.settled()
+		for _, text := range view.shows {
+			p.shows(text)
+		}
+		for _, scheme := range []string{"light", "dark"} {
+			p.prefer(scheme)
+			p.accessible(scheme)
+			p.shot(view.name + "-" + scheme)
+		}
+		p.prefer("light")
+		p.size(narrow, 740)
+		p.fits()
+		p.accessible("on a phone")
+		p.shot(view.name + "-phone")
+		p.size(wide, 900)
+		p.check()
+	}
+	p.follow("#/value?env=prodEu&path=checkout.timeout")
+	p.settled()
+	if strings.Contains(p.text(), "Some may get another value") {
+		t.Error("a rollout is told of where it does not count")
+	}
+	w.ask(http.MethodDelete, "/v1/stops/prod/quick", []byte(`{"reason": "they were not"}`), w.operator(), nil)
+	p.follow("#/")
+	p.until(`!document.querySelector("main").innerText.includes("Stopped: rollout quick")`)
+}
+
 // accessible has axe-core judge what is shown.
 func (p *tab) accessible(what string) {
 	p.Helper()
@@ -139,6 +197,8 @@ func (p *tab) accessible(what string) {
 			FailureSummary string
 		}
 	}
+	// What is still arriving has not the colours yet that it will have.
+	p.eval(`Promise.all(document.getAnimations().map((a) => a.finished.catch(() => 0))).then(() => 0)`, nil)
 	p.eval(`axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations)`, &found)
 	for _, v := range found {
 		var where []string

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { asked, deed, details } from "../assets/deeds.js";
 import { fingerprint, news } from "../assets/news.js";
-import { fates, fateText, lineage, people, sessions, stateOf } from "../assets/words.js";
+import { cause, effects, fates, fateText, lineage, people, sessions, stateOf } from "../assets/words.js";
 
 const told = (parts) => parts.map((p) => (typeof p === "string" ? p : `<${p.commit ?? p.time}>`)).join("");
 
@@ -21,6 +21,27 @@ test("an environment's marks are what one should know first", () => {
     stateOf({ live, blocked: {}, pin: {}, pending: {} }).map((m) => m.text),
     ["Blocked", "Waiting for a verdict", "Pinned"],
   );
+});
+
+test("what is stopped is marked, and told when it begins and ends", () => {
+  const stops = [{ kind: "rollout", key: "quick" }];
+  assert.deepEqual(stateOf({ live: { commit: "a" }, stops }, { look: {} })[0].text, "1 stopped");
+  const status = (env) => ({ environments: { prod: env } });
+  assert.deepEqual(news(status({}), status({ stops })), ["The rollout quick is stopped in prod"]);
+  assert.deepEqual(news(status({ stops }), status({})), ["The rollout quick is no longer stopped in prod"]);
+  assert.deepEqual(news(status({ stops }), status({ stops })), []);
+  assert.equal(cause(undefined), "");
+  const event = { by: "token:ada", environment: "prod", reason: "slow", details: { kind: "rollout", key: "quick", content: "c" } };
+  assert.deepEqual(deed({ kind: "stop", event }).what, ["Stopped the rollout quick"]);
+  assert.deepEqual(deed({ kind: "resume", event }).what, ["Ended the stop of the rollout quick"]);
+  assert.deepEqual(details({ kind: "stop", event }), []);
+});
+
+test("effects that are the same in several environments are told once", () => {
+  const grown = { kind: "rollout", key: "quick", rule: "eu", text: "adds 2,000 slots", place: { file: "rollouts/quick.yaml", line: 3 } };
+  assert.deepEqual(effects({ staging: { effects: [grown] }, prod: { effects: [grown] }, eu: {} }), [
+    { text: "rollout quick (eu): adds 2,000 slots", place: grown.place, environments: ["prod", "staging"] },
+  ]);
 });
 
 test("environments with the same fate are told together", () => {
@@ -114,7 +135,7 @@ test("every kind of record is a sentence", () => {
     credential: "Token “web” r",
     reveal: "Read db.dsn 2 times",
     refusal: "Refused 2 times, from 192.0.2.0/24",
-    stop: "stop <a>",
+    later: "later <a>",
   };
   for (const [kind, text] of Object.entries(known)) assert.equal(told(deed({ kind, event }).what), text);
   assert.equal(told(deed({ kind: "acceptance", acceptance: { commit: "a", by: "x", reason: "y" } }).what), "Accepted <a>");

@@ -111,7 +111,7 @@ function card(app, name, env) {
     h("header", { class: "card-head" }, h("h2", { id }, name), h("span", { class: "badges" }, stateOf(env, app.status).map(badge))),
     env.live ? live(env.live) : h("p", { class: "quiet live" }, "No valid version has come yet."),
     h("footer", { class: "card-foot" }, links(name, env)),
-    [env.pin && pinned(env.pin), env.blocked && blocked(app, env.blocked), env.pending && pending(env.pending)],
+    [env.pin && pinned(env.pin), (env.stops ?? []).map(stopped), env.blocked && blocked(app, env.blocked), env.pending && pending(env.pending)],
   );
 }
 
@@ -136,8 +136,7 @@ function live(version) {
       version.author && [version.author.name, " · "],
       "went live ",
       time(version.since),
-      " ",
-      cause(version.cause),
+      version.cause && [" ", cause(version.cause)],
       version.rollbackOf && [" to ", commit(version.rollbackOf)],
     ),
   );
@@ -155,6 +154,20 @@ function pinned(pin) {
       ["Until", pin.expires ? time(pin.expires) : "it is taken off"],
       ["Waiting", pin.newest ? commit(pin.newest) : null],
     ]),
+  );
+}
+
+function stopped(stop) {
+  return h(
+    "section",
+    { class: "aside warn", "aria-label": `Stopped: ${stop.key}` },
+    h("h3", {}, icon("hand"), `Stopped: ${stop.kind} ${stop.key}`),
+    stop.reason && h("p", {}, `“${stop.reason}”`),
+    facts([
+      ["By", stop.by],
+      ["Since", time(stop.since)],
+    ]),
+    h("p", { class: "hint" }, icon("more"), "Everybody gets what is configured, until its file changes or an operator resumes it."),
   );
 }
 

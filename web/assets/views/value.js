@@ -1,11 +1,12 @@
 // One value: what it is, how it came about layer by layer, who made it so, and how it differs elsewhere.
 import { get } from "../api.js";
 import { h, icon } from "../dom.js";
-import { plural } from "../format.js";
+import { names, plural } from "../format.js";
 import {
   block,
   changer,
   choice,
+  command,
   commit,
   crumbs,
   empty,
@@ -105,12 +106,26 @@ async function current(query, signal) {
 async function explained(app, query, signal) {
   const { body } = await get(`explain/${asPath(query)}`, asked(query), signal);
   if (body.steps.length === 0) return empty("No layer says anything about it.");
-  return table(
+  const layers = table(
     `Layers of ${query.path} in ${query.env}, the lowest first`,
     ["Layer", "What it does", "Value", "Where", "Changed by"],
     body.steps,
     (s) => step(app, s, body.at.commit),
   );
+  return body.owners?.length ? [layers, owned(query, body.owners)] : layers;
+}
+
+/** Who sets the value for some. */
+function owned({ path, env }, owners) {
+  return [
+    h(
+      "p",
+      { class: "hint owners" },
+      icon("more"),
+      `Some may get another value: it is set by ${names(owners.map((o) => `the ${o.kind} ${o.key}`))}. What somebody gets, and why:`,
+    ),
+    command(`trunkline explain '${path.replaceAll("'", "'\\''")}' --env ${env} --context targetingKey=u1`),
+  ];
 }
 
 function step(app, s, name) {

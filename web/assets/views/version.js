@@ -2,11 +2,11 @@
 import { get } from "../api.js";
 import { h, icon, scrollable } from "../dom.js";
 import { plural, short } from "../format.js";
-import { badge, choice, command, commit, empty, facts, field, forgeLink, load, offer, problems, sentence, table, time } from "../parts.js";
+import { badge, choice, command, commit, empty, facts, field, forgeLink, load, offer, problems, sentence, source, table, time } from "../parts.js";
 import { href } from "../route.js";
-import { lineage, people, pinCommand, verdict } from "../words.js";
+import { effects, lineage, people, pinCommand, verdict } from "../words.js";
 import { changeTable } from "./compare.js";
-import { tag } from "./versions.js";
+import { effectList, tag } from "./versions.js";
 
 export function open(app, name) {
   const heading = h("h1", {}, `Version ${short(name)}`);
@@ -96,6 +96,7 @@ function unknown(name) {
 function describe(app, records) {
   const [r] = records;
   const undone = lineage(records.find((x) => x.lineage)?.lineage, records.find((x) => x.rollbackOf)?.rollbackOf);
+  const done = effects(Object.fromEntries(records.map((x) => [x.environment, x])));
   const found = unique(records.flatMap((x) => x.problems ?? []));
   return [
     undone && h("p", { class: "lineage" }, icon("back"), h("span", {}, sentence(undone))),
@@ -133,6 +134,7 @@ function describe(app, records) {
       ),
     h("h2", {}, "Verdicts"),
     table("Verdicts by environment", ["Environment", "Verdict", "Judged against", "Changes"], records, (x) => verdictRow(app, x)),
+    done.length > 0 && [h("h2", {}, "Rollouts and experiments"), effectList(done, (e) => [" ", source(app, e.place, r.commit)])],
     found.length > 0 && [h("h2", {}, "Problems"), problems(app, found, r.commit)],
     records
       .filter((x) => x.verdict === "valid")
@@ -203,7 +205,9 @@ async function changesOf(app, record, signal) {
   if (record.verdict === "valid" && !record.changesTotal)
     return empty(
       `No value of ${record.environment} is different.`,
-      "The commit changes other environments, or nothing but comments and layout.",
+      record.effects?.length
+        ? "The commit changes who gets what; see above."
+        : "The commit changes other environments, or nothing but comments and layout.",
     );
   if (unfit(record))
     return empty(

@@ -1,10 +1,10 @@
 // Judged commits, newest first, a page at a time.
 import { get } from "../api.js";
 import { h, icon } from "../dom.js";
-import { instant, local, short } from "../format.js";
+import { instant, local, names, short } from "../format.js";
 import { badge, choice, empty, field, held, load, offer, sentence, time } from "../parts.js";
 import { href } from "../route.js";
-import { fateText, fates, lineage, people } from "../words.js";
+import { effects, fateText, fates, lineage, people } from "../words.js";
 
 const page = 20; // versions at a time
 
@@ -133,12 +133,23 @@ export function entry(v) {
       ),
       v.uncertain && h("p", { class: "quiet" }, "Its record is shortened: it may not be about this path."),
       undone && h("p", { class: "lineage" }, icon("back"), h("span", {}, sentence(undone))),
+      effectList(effects(v.environments)),
     ),
     h(
       "ul",
       { class: "fates" },
       fates(v.environments).map((f) => h("li", {}, badge({ ...f.mark, text: fateText(f) }))),
     ),
+  );
+}
+
+/** Effects on those who are in something, each with its environments. more adds to one. */
+export function effectList(list, more = () => null) {
+  if (list.length === 0) return null;
+  return h(
+    "ul",
+    { class: "effects" },
+    list.map((e) => h("li", {}, e.text, h("span", { class: "quiet" }, ` in ${names(e.environments)}`), more(e))),
   );
 }
 
