@@ -134,7 +134,17 @@ const (
 var (
 	contentJSON = []string{"application/json"}
 	nosniff     = []string{"nosniff"}
+	varyContext = []string{headerContext}
 )
+
+// vary tells caches that the answer depends on who asks.
+func vary(h http.Header) {
+	if h["Vary"] != nil {
+		h.Add("Vary", headerContext)
+		return
+	}
+	h["Vary"] = varyContext[:1:1]
+}
 
 // config answers GET /v1/config/{path}: the value there, as JSON, redacted where it is marked sensitive.
 func (a *api) config(w http.ResponseWriter, r *http.Request) {
@@ -160,7 +170,7 @@ func (a *api) config(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h[headerETag], h[headerCommit] = headers[:1:1], headers[1:]
 	if !who.Grant.Everything() || rd.overridden(path) { // perhaps by what the reader does not see
-		h.Add("Vary", headerContext)
+		vary(h)
 	}
 	if matches(r.Header["If-None-Match"], tag) {
 		w.WriteHeader(http.StatusNotModified)

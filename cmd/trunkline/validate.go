@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/trunkline/trunkline/apply/compile"
 )
@@ -106,6 +107,7 @@ func (c validateCmd) judgeFiles(ctx context.Context, compiler *compile.Compiler,
 	if err != nil {
 		return nil, err
 	}
+	result.Problems = append(result.Problems, expired(result, time.Now())...)
 	return []judged{newJudged(nil, result, onDisk(c.Dir))}, nil
 }
 
