@@ -34,6 +34,11 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	_, _ = w.Write(append(data, '\n'))
 }
 
+// notRecorded is told of what an operator asked for.
+var notRecorded = &problem{
+	http.StatusServiceUnavailable, "notRecorded", "it could not be recorded, so nothing was done", "try again in a moment; the server's log says why",
+}
+
 const (
 	maxSights = 1000 // narrowed versions that are kept
 

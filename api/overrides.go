@@ -8,7 +8,6 @@ import (
 	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/experiment"
-	"github.com/trunkline/trunkline/value"
 )
 
 // OverrideList is the answer of GET /v1/overrides.
@@ -78,20 +77,11 @@ func overridesOf(v *apply.Version, who *access.Identity, now time.Time) []Overri
 func seenPaths(settings []experiment.Setting, may access.Scope) []string {
 	var paths []string
 	for _, s := range settings {
-		if may.Sees(s.Path) || may.Select(planted(s)).Len() > 0 {
+		if may.Sees(s.Path) || may.Select(s.Tree()).Len() > 0 {
 			paths = append(paths, s.Path.String())
 		}
 	}
 	return paths
-}
-
-// planted is a tree of nothing but a setting.
-func planted(s experiment.Setting) *value.Value {
-	v := s.Value
-	for _, key := range slices.Backward(s.Path) {
-		v = value.NewMap([]value.Entry{{Key: key, Value: v}}, value.Place{})
-	}
-	return v
 }
 
 // describe tells of an override what its file says, and what operators did.

@@ -151,5 +151,5 @@ func (a *api) unheld(err error, who *access.Identity) *problem {
 	case errors.Is(err, apply.ErrFledFrom):
 		return &problem{http.StatusConflict, "fledFrom", err.Error(), "push a commit that mends it, or force it: unpin --force"}
 	}
-	return &problem{http.StatusServiceUnavailable, "notRecorded", "it could not be recorded, so nothing was done", "try again in a moment; the server's log says why"}
+	return notRecorded
 }

@@ -80,7 +80,7 @@ func resolved(v *apply.Version, who *access.Identity, reveals bool, choices []ex
 	if !ok || may.Sees(path) {
 		return found, ok
 	}
-	return may.Select(planted(experiment.Setting{Path: path, Value: found})).At(path)
+	return may.Select(experiment.Setting{Path: path, Value: found}.Tree()).At(path)
 }
 
 // headerContext holds the context of a read, where its attributes must not stand in logs of addresses.

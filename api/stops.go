@@ -149,5 +149,5 @@ func unstopped(err error) *problem {
 	case errors.Is(err, apply.ErrManyStops):
 		return &problem{http.StatusConflict, "manyStops", err.Error(), "remove what has been stopped from the repository, or resume it"}
 	}
-	return &problem{http.StatusServiceUnavailable, "notRecorded", "it could not be recorded, so nothing was done", "try again in a moment; the server's log says why"}
+	return notRecorded
 }

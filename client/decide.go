@@ -67,11 +67,7 @@ func (r *run) assigned(m *wire.Server) error {
 	case len(m.Assignments) > maxAssignments:
 		return r.forget(fmt.Sprintf("there are more than %d assignments", maxAssignments))
 	}
-	list := make([]Assignment, len(m.Assignments))
-	for i, a := range m.Assignments {
-		list[i] = Assignment(a)
-	}
-	r.assign(list)
+	r.assign(m.Assignments)
 	return nil
 }
 

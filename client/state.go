@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/trunkline/trunkline/client/wire"
 	"github.com/trunkline/trunkline/value"
 )
 
@@ -25,13 +26,7 @@ type State struct {
 }
 
 // Assignment is a variant of an experiment that somebody has.
-type Assignment struct {
-	Experiment string `json:"experiment"`
-	Variant    string `json:"variant"`
-	Phase      int    `json:"phase"`
-	Layer      string `json:"layer"`
-	Forced     bool   `json:"forced,omitempty"` // left out of the analysis
-}
+type Assignment = wire.Assignment
 
 // Get finds a value. It is not found where nothing stands, or where what stands is redacted.
 func (s *State) Get(path string) (*value.Value, bool) {

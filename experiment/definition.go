@@ -42,6 +42,15 @@ type Setting struct {
 	Value *value.Value
 }
 
+// Tree is values of nothing but the setting.
+func (s Setting) Tree() *value.Value {
+	v := s.Value
+	for _, key := range slices.Backward(s.Path) {
+		v = value.NewMap([]value.Entry{{Key: key, Value: v}}, value.Place{})
+	}
+	return v
+}
+
 // Prerequisite is a rollout that must be in effect for the unit, or an experiment that it must be in, with one variant or any.
 type Prerequisite struct {
 	Kind    Kind

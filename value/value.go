@@ -255,8 +255,17 @@ func (v *Value) Entries() []Entry {
 
 // Get finds a member of a map.
 func (v *Value) Get(key string) (*Value, bool) {
-	if v.Kind() != Map {
+	i, ok := v.Find(key)
+	if !ok {
 		return nil, false
+	}
+	return v.coll.entries[i].Value, true
+}
+
+// Find finds a member among the entries of a map.
+func (v *Value) Find(key string) (int, bool) {
+	if v.Kind() != Map {
+		return 0, false
 	}
 	entries := v.coll.entries
 	lo, hi := 0, len(entries)
@@ -268,10 +277,7 @@ func (v *Value) Get(key string) (*Value, bool) {
 			hi = mid
 		}
 	}
-	if lo < len(entries) && entries[lo].Key == key {
-		return entries[lo].Value, true
-	}
-	return nil, false
+	return lo, lo < len(entries) && entries[lo].Key == key
 }
 
 // Index is the i-th item of a list.

@@ -106,7 +106,7 @@ func TestFreshness(t *testing.T) {
 	if w := as(h, who, "POST", bulk, about(`{"country": "DE", "targetingKey": "qa", "accountId": "not"}`), "If-None-Match", german); w.Code != 200 {
 		t.Errorf("the ETag of another context is good: %d", w.Code)
 	}
-	l.put("prod", compiled(t, "prod", "commit2", shop))
+	l.PutVersion("prod", compiled(t, "prod", "commit2", shop))
 	if w := as(h, who, "POST", bulk, about(`{"country": "DE", "targetingKey": "qa"}`), "If-None-Match", german); w.Code != 200 || !strings.Contains(w.Body.String(), `"metadata":{"commit":"commit2","environment":"prod"}`) {
 		t.Errorf("another commit: %d %s", w.Code, w.Body)
 	}

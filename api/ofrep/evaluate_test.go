@@ -128,7 +128,7 @@ func TestWhatIsAskedWrongly(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d %s", test.name, w.Code, w.Body, test.status, test.want)
 		}
 	}
-	l.put("staging", compiled(t, "staging", "commit2", content{values: "a: 5"}))
+	l.PutVersion("staging", compiled(t, "staging", "commit2", content{values: "a: 5"}))
 	if w := as(h, everybody, "POST", bulk, ""); w.Code != 400 || !strings.Contains(w.Body.String(), "prod, staging") || !strings.Contains(w.Body.String(), "/env/") {
 		t.Errorf("several environments: %d %s", w.Code, w.Body)
 	}
@@ -140,8 +140,8 @@ func TestWhatIsAskedWrongly(t *testing.T) {
 	if strings.ReplaceAll(hidden.Body.String(), "prod", "carp") != none.Body.String() || hidden.Code != none.Code {
 		t.Errorf("what is not granted is told: %s, %s", hidden.Body, none.Body)
 	}
-	l.put("prod", nil)
-	l.put("staging", nil)
+	l.PutVersion("prod", nil)
+	l.PutVersion("staging", nil)
 	if w := as(h, everybody, "POST", single+"a", ""); w.Code != 503 || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), `{"key":"a","errorCode":"GENERAL"`) {
 		t.Errorf("nothing is served: %d %s", w.Code, w.Body)
 	}

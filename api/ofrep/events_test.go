@@ -16,6 +16,7 @@ import (
 
 	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/api/ofrep"
+	"github.com/trunkline/trunkline/notify/notifytest"
 )
 
 // wire is the other side of an event stream, without a socket.
@@ -99,7 +100,7 @@ func TestEventsTellOfWhatIsSeen(t *testing.T) {
 			edit(&c)
 			commits++
 			commit := "commit" + string(rune('0'+commits))
-			l.put("prod", compiled(t, "prod", commit, c))
+			l.PutVersion("prod", compiled(t, "prod", commit, c))
 			if got := w.heard(); strings.Contains(got, refetch+commit) != wakes || !wakes && got != "" {
 				t.Errorf("%s: %q", what, got)
 			}
@@ -150,7 +151,7 @@ func TestNothingIsMissed(t *testing.T) {
 		still.close()
 		changed := shop
 		changed.values = strings.Replace(shop.values, "timeout: 20", "timeout: 21", 1)
-		l.put("prod", compiled(t, "prod", "commit2", changed))
+		l.PutVersion("prod", compiled(t, "prod", "commit2", changed))
 		late := listens(h, everybody, at)
 		again := listens(h, everybody, at, "Last-Event-ID", state)
 		for name, w := range map[string]*wire{"late": late, "again": again} {
@@ -168,8 +169,8 @@ func TestNothingIsMissed(t *testing.T) {
 // TestWhenStreamsEnd holds that a stream ends with its environment and with the server, and that they are bounded.
 func TestWhenStreamsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLive()
-		l.put("prod", compiled(t, "prod", "commit1", shop))
+		l := notifytest.NewLive()
+		l.PutVersion("prod", compiled(t, "prod", "commit1", shop))
 		var open atomic.Int32
 		h := ofrep.New(ofrep.Options{Live: l, MaxStreams: 2, Observe: ofrep.Observer{Streams: func(n int) { open.Add(int32(n)) }}})
 		first, second := listens(h, everybody, "/ofrep/v1/events"), listens(h, everybody, "/ofrep/v1/events")
@@ -178,9 +179,9 @@ func TestWhenStreamsEnd(t *testing.T) {
 			t.Errorf("a third of two: %d %v, %d are open", w.Code, w.Header(), open.Load())
 		}
 		first.close()
-		l.put("prod", nil)
+		l.PutVersion("prod", nil)
 		<-second.done
-		l.put("prod", compiled(t, "prod", "commit2", shop))
+		l.PutVersion("prod", compiled(t, "prod", "commit2", shop))
 		third := listens(h, everybody, "/ofrep/v1/events")
 		third.heard()
 		h.Stop()
@@ -195,8 +196,8 @@ func TestWhenStreamsEnd(t *testing.T) {
 // TestTicketsOfStreams holds that a page is given another stream when its own has ended, and keeps what it has otherwise.
 func TestTicketsOfStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLive()
-		l.put("prod", compiled(t, "prod", "commit1", shop))
+		l := notifytest.NewLive()
+		l.PutVersion("prod", compiled(t, "prod", "commit1", shop))
 		made := 0
 		h := ofrep.New(ofrep.Options{Live: l, Ticket: func(*http.Request) (string, bool) {
 			made++
@@ -233,7 +234,7 @@ func TestTicketsOfStreams(t *testing.T) {
 		is(304)(asks(tag)) // the stream is open
 		changed := shop
 		changed.values = strings.Replace(shop.values, "timeout: 20", "timeout: 21", 1)
-		l.put("prod", compiled(t, "prod", "commit2", changed))
+		l.PutVersion("prod", compiled(t, "prod", "commit2", changed))
 		newer, _ := is(200)(asks(tag)) // it goes on with the stream that it has
 		is(304)(asks(newer))
 		w.close()
@@ -272,8 +273,8 @@ func TestEventsOverSockets(t *testing.T) {
 	watch.Go(func() { _ = guard.Run(ctx) })
 	defer watch.Wait()
 	defer cancel()
-	l := newLive()
-	l.put("prod", compiled(t, "prod", "commit1", shop))
+	l := notifytest.NewLive()
+	l.PutVersion("prod", compiled(t, "prod", "commit1", shop))
 	h := ofrep.New(ofrep.Options{Live: l, Guard: guard, Ticket: guard.Ticket})
 	server := httptest.NewUnstartedServer(ofrep.Entry(guard.Wrap(h, access.AcceptTickets())))
 	server.Config.ReadTimeout, server.Config.WriteTimeout = 500*time.Millisecond, 500*time.Millisecond // a stream outlives both
@@ -305,7 +306,7 @@ func TestEventsOverSockets(t *testing.T) {
 	time.Sleep(700 * time.Millisecond) // beyond the deadlines of other requests
 	changed := shop
 	changed.values = strings.Replace(shop.values, "timeout: 20", "timeout: 21", 1)
-	l.put("prod", compiled(t, "prod", "commit2", changed))
+	l.PutVersion("prod", compiled(t, "prod", "commit2", changed))
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "data: ") {
 		// the end of what was begun, and the name of the state
 	}

@@ -3,12 +3,10 @@ package ofrep_test
 import (
 	"encoding/json"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/trunkline/trunkline/apply"
 	"github.com/trunkline/trunkline/apply/compile"
 	"github.com/trunkline/trunkline/experiment"
+	"github.com/trunkline/trunkline/notify/notifytest"
 	"github.com/trunkline/trunkline/value"
 	"github.com/trunkline/trunkline/value/document"
 )
@@ -89,47 +88,6 @@ func compiled(tb testing.TB, env, commit string, c content) *apply.Version {
 		}
 	}
 	return &apply.Version{ID: commit, Snapshot: s, Held: c.held}
-}
-
-// live is what environments serve.
-type live struct {
-	mu       sync.Mutex
-	versions map[string]*apply.Version
-	changed  chan struct{}
-}
-
-func newLive() *live {
-	return &live{versions: map[string]*apply.Version{}, changed: make(chan struct{})}
-}
-
-func (l *live) put(env string, v *apply.Version) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.versions = maps.Clone(l.versions)
-	delete(l.versions, env)
-	if v != nil {
-		l.versions[env] = v
-	}
-	close(l.changed)
-	l.changed = make(chan struct{})
-}
-
-func (l *live) Get(env string) *apply.Version {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.versions[env]
-}
-
-func (l *live) Environments() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Sorted(maps.Keys(l.versions))
-}
-
-func (l *live) Changed() <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.changed
 }
 
 func grant(tb testing.TB, text string) access.Grant {
@@ -211,9 +169,9 @@ secret: {dsn: "postgres://u:p@h/db", pool: 5}
 }
 
 // serving is a handler of one environment, prod.
-func serving(tb testing.TB, c content) (*ofrep.Handler, *live) {
+func serving(tb testing.TB, c content) (*ofrep.Handler, *notifytest.Live) {
 	tb.Helper()
-	l := newLive()
-	l.put("prod", compiled(tb, "prod", "commit1", c))
+	l := notifytest.NewLive()
+	l.PutVersion("prod", compiled(tb, "prod", "commit1", c))
 	return ofrep.New(ofrep.Options{Live: l}), l
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/trunkline/trunkline/experiment"
 	"github.com/trunkline/trunkline/value"
 )
 
@@ -80,7 +79,7 @@ func (v *view) flags() []value.Path {
 		for _, a := range o.arms {
 			for _, s := range a.Settings {
 				if s.Value.Kind() == value.Map {
-					c.collect(v.scope.Select(planted(s)))
+					c.collect(v.scope.Select(s.Tree()))
 				}
 			}
 		}
@@ -91,15 +90,6 @@ func (v *view) flags() []value.Path {
 	}
 	slices.SortFunc(paths, func(a, b value.Path) int { return slices.Compare(a, b) })
 	return paths
-}
-
-// planted is a tree of nothing but a setting.
-func planted(s experiment.Setting) *value.Value {
-	v := s.Value
-	for _, key := range slices.Backward(s.Path) {
-		v = value.NewMap([]value.Entry{{Key: key, Value: v}}, value.Place{})
-	}
-	return v
 }
 
 // collection is paths of flags.

@@ -32,7 +32,7 @@ func ownersOf(set *experiment.Set, may access.Scope) owners {
 	}
 	for arm := range set.Arms() {
 		arm.Settings = slices.DeleteFunc(slices.Clone(arm.Settings), func(s experiment.Setting) bool {
-			return !may.Sees(s.Path) && may.Select(planted(s)).Len() == 0
+			return !may.Sees(s.Path) && may.Select(s.Tree()).Len() == 0
 		})
 		if len(arm.Settings) == 0 {
 			continue

@@ -36,7 +36,7 @@ func TestStatesTellAnswers(t *testing.T) {
 			if rapid.IntRange(0, 4).Draw(rt, label+" held") == 0 {
 				v.held = began.Add(time.Hour)
 			}
-			l.put("prod", compiled(t, "prod", "commit1", v))
+			l.PutVersion("prod", compiled(t, "prod", "commit1", v))
 			for _, context := range contexts {
 				list := read[flags](rt, as(h, everybody, "POST", bulk, about(context)).Body)
 				answers = append(answers, fmt.Sprint(list.Flags))

@@ -100,7 +100,7 @@ func (v *view) at(l layers, choices []experiment.Choice, path value.Path) (found
 	if !ok || v.scope.Sees(path) {
 		return found, ok
 	}
-	return v.scope.Select(planted(experiment.Setting{Path: path, Value: found})).At(path)
+	return v.scope.Select(experiment.Setting{Path: path, Value: found}.Tree()).At(path)
 }
 
 // target finds a flag by its key, as it is asked for; nil where nothing stands for anybody.

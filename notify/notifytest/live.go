@@ -1,4 +1,4 @@
-// Package notifytest holds what is live for tests of the stream, without a repository behind it.
+// Package notifytest holds what is live for tests of the stream and of OpenFeature's protocol, without a repository behind it.
 package notifytest
 
 import (
@@ -105,6 +105,13 @@ func (l *Live) Again(env string, change func(*apply.Version)) *apply.Version {
 	change(&v)
 	l.swap(env, &v)
 	return &v
+}
+
+// PutVersion puts a version live that a test has made.
+func (l *Live) PutVersion(env string, v *apply.Version) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.swap(env, v)
 }
 
 // PutJSON is Put with values written as JSON.

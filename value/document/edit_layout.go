@@ -99,6 +99,21 @@ func newLayout(format Format, data []byte) *layout {
 // lineStart is where the line begins that an offset is in.
 func (l *layout) lineStart(at int) int { return bytes.LastIndexByte(l.data[:at], '\n') + 1 }
 
+// skip goes over blank space, line ends and comments that begin with #.
+func (l *layout) skip(at int) int {
+	for at < len(l.data) {
+		switch {
+		case strings.IndexByte(" \t\r\n", l.data[at]) >= 0:
+			at++
+		case l.data[at] == '#':
+			at = l.lineEnd(at)
+		default:
+			return at
+		}
+	}
+	return at
+}
+
 // lineEnd is where the next line begins.
 func (l *layout) lineEnd(at int) int {
 	if i := bytes.IndexByte(l.data[at:], '\n'); i >= 0 {

@@ -2,7 +2,6 @@ package document
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
@@ -107,21 +106,6 @@ func (s *tomlScan) behind(at int, c byte) int {
 	at = s.blanks(at)
 	for at < len(s.data) && s.data[at] == c {
 		at++
-	}
-	return at
-}
-
-// skip goes over what may stand between the parts of a collection.
-func (s *tomlScan) skip(at int) int {
-	for at < len(s.data) {
-		switch {
-		case strings.IndexByte(" \t\r\n", s.data[at]) >= 0:
-			at++
-		case s.data[at] == '#':
-			at = s.lineEnd(at)
-		default:
-			return at
-		}
 	}
 	return at
 }

@@ -117,21 +117,6 @@ func (s *yamlScan) behindProperties(n *yaml.Node, at int) int {
 	return at
 }
 
-// skip goes over blank space, line ends and comments.
-func (s *yamlScan) skip(at int) int {
-	for at < len(s.data) {
-		switch {
-		case strings.IndexByte(" \t\r\n", s.data[at]) >= 0:
-			at++
-		case s.data[at] == '#':
-			at = s.lineEnd(at)
-		default:
-			return at
-		}
-	}
-	return at
-}
-
 func (s *yamlScan) scalar(n *yaml.Node, at, outer int, flow bool) (shape, int) {
 	switch {
 	case n.Style&yaml.DoubleQuotedStyle != 0:

@@ -47,20 +47,11 @@ type readyMap struct {
 var _ traits.Mapper = &readyMap{}
 
 func (m *readyMap) member(key string) (ref.Val, bool) {
-	entries := m.v.Entries()
-	lo, hi := 0, len(entries)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if entries[mid].Key < key {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
+	i, ok := m.v.Find(key)
+	if !ok {
+		return nil, false
 	}
-	if lo < len(entries) && entries[lo].Key == key {
-		return m.members[lo], true
-	}
-	return nil, false
+	return m.members[i], true
 }
 
 // Find looks a key up.
