@@ -16,13 +16,18 @@ type buckets[K comparable] struct {
 	none     bool          // no bound
 
 	mu    sync.Mutex
-	full  map[K]time.Time
-	rest  time.Time // of the shared bucket
+	known map[K]*bucket
+	rest  bucket // that is shared
 	swept time.Time
 }
 
+type bucket struct {
+	full      time.Time // when it will be
+	forgotten bool
+}
+
 func newBuckets[K comparable](r Rate) *buckets[K] {
-	b := &buckets[K]{none: r.PerSecond < 0, full: map[K]time.Time{}}
+	b := &buckets[K]{none: r.PerSecond < 0, known: map[K]*bucket{}, rest: bucket{forgotten: true}}
 	if !b.none {
 		b.interval = time.Duration(float64(time.Second) / r.PerSecond)
 		b.whole = b.interval * time.Duration(r.Burst)
@@ -32,22 +37,38 @@ func newBuckets[K comparable](r Rate) *buckets[K] {
 
 // take counts one request, unless the bucket is empty: then it returns after which time there will be room.
 func (b *buckets[K]) take(key K, now time.Time) (wait time.Duration, ok bool) {
+	var kept *bucket
+	return b.takeFrom(&kept, key, now)
+}
+
+// takeFrom is take for who keeps the bucket from one time to the next, and need not have it looked for.
+func (b *buckets[K]) takeFrom(kept **bucket, key K, now time.Time) (wait time.Duration, ok bool) {
 	if b.none {
 		return 0, true
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	at, known := b.full[key]
-	if !known && len(b.full) >= maxBuckets && !b.sweep(now) {
-		return b.count(&b.rest, now)
+	if *kept == nil || (*kept).forgotten {
+		*kept = b.of(key, now)
 	}
-	wait, ok = b.count(&at, now)
-	b.full[key] = at
-	return wait, ok
+	return b.count(*kept, now)
 }
 
-func (b *buckets[K]) count(full *time.Time, now time.Time) (wait time.Duration, ok bool) {
-	next := *full
+// of is the bucket of a key.
+func (b *buckets[K]) of(key K, now time.Time) *bucket {
+	if known := b.known[key]; known != nil {
+		return known
+	}
+	if len(b.known) >= maxBuckets && !b.sweep(now) {
+		return &b.rest
+	}
+	made := &bucket{}
+	b.known[key] = made
+	return made
+}
+
+func (b *buckets[K]) count(from *bucket, now time.Time) (wait time.Duration, ok bool) {
+	next := from.full
 	if next.Before(now) {
 		next = now
 	}
@@ -55,7 +76,7 @@ func (b *buckets[K]) count(full *time.Time, now time.Time) (wait time.Duration, 
 	if ahead := next.Sub(now); ahead > b.whole {
 		return ahead - b.whole, false
 	}
-	*full = next
+	from.full = next
 	return 0, true
 }
 
@@ -65,10 +86,11 @@ func (b *buckets[K]) sweep(now time.Time) bool {
 		return false
 	}
 	b.swept = now
-	for key, full := range b.full {
-		if !now.Before(full) {
-			delete(b.full, key)
+	for key, known := range b.known {
+		if !now.Before(known.full) {
+			known.forgotten = true
+			delete(b.known, key)
 		}
 	}
-	return len(b.full) < maxBuckets
+	return len(b.known) < maxBuckets
 }

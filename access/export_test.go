@@ -50,3 +50,12 @@ func ParseTokens(data []byte) error {
 
 // SetMaxVerified sets how many JWTs are remembered.
 func (j *JWTs) SetMaxVerified(n int) { j.verified.most = n }
+
+// ForgetFull forgets the identities whose buckets are full.
+func (g *Guard) ForgetFull() {
+	b := g.limiter.requests
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.swept = time.Time{}
+	b.sweep(time.Now())
+}

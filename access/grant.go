@@ -66,6 +66,7 @@ type Grant struct {
 	patterns     []value.Pattern
 	public       bool
 	rights       Right
+	everything   bool // may be read
 	key          string
 }
 
@@ -132,13 +133,14 @@ func grantedEnvironments(names []string) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// keyed sets the key: what the grant is, with separators that neither names nor patterns hold.
+// keyed sets what follows from the rest, the key among it: what the grant is, with separators that neither names nor patterns hold.
 func (g Grant) keyed() Grant {
 	parts := append(slices.Clone(g.environments), fmt.Sprintf("\x01%t %d", g.public, g.rights))
 	for _, p := range g.patterns {
 		parts = append(parts, p.String())
 	}
 	g.key = strings.Join(parts, "\x00")
+	g.everything = !g.public && len(g.patterns) == 1 && g.patterns[0].All()
 	return g
 }
 
@@ -162,14 +164,16 @@ func (g Grant) May(right Right) bool { return g.rights&right == right }
 
 // Allows tells whether the grant covers an environment. What is asked of another must be answered as if there were none of the name.
 func (g Grant) Allows(env string) bool {
-	return slices.ContainsFunc(g.environments, func(name string) bool {
-		beginning, glob := strings.CutSuffix(name, "*")
-		return name == env || glob && strings.HasPrefix(env, beginning)
-	})
+	for _, name := range g.environments {
+		if last := len(name) - 1; name == env || name[last] == '*' && strings.HasPrefix(env, name[:last]) {
+			return true
+		}
+	}
+	return false
 }
 
 // Everything tells whether all values may be read, sensitive ones redacted without [Reveal].
-func (g Grant) Everything() bool { return !g.public && len(g.patterns) == 1 && g.patterns[0].All() }
+func (g Grant) Everything() bool { return g.everything }
 
 // Covers tells whether everything that another grant allows is allowed by this one. It may be false where only an enumeration of all
 // paths could tell.

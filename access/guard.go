@@ -110,8 +110,19 @@ type route struct{ tickets bool }
 // open. Whoever serves the route must not log the query; the handler does not see the ticket.
 func AcceptTickets() WrapOption { return func(r *route) { r.tickets = true } }
 
+// HandlerFunc answers a request of who makes it.
+type HandlerFunc func(w http.ResponseWriter, r *http.Request, who *Identity)
+
 // Wrap passes on what may go on, with who asks in the request's context, and answers the rest with JSON.
 func (g *Guard) Wrap(next http.Handler, options ...WrapOption) http.Handler {
+	return g.WrapFunc(func(w http.ResponseWriter, r *http.Request, who *Identity) {
+		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), who)))
+	}, options...)
+}
+
+// WrapFunc is Wrap for a handler that is told who asks, and does not find it in the request's context: to put it there costs a good part of
+// what a small answer does.
+func (g *Guard) WrapFunc(next HandlerFunc, options ...WrapOption) http.Handler {
 	var at route
 	for _, o := range options {
 		o(&at)
@@ -125,18 +136,12 @@ func (g *Guard) Wrap(next http.Handler, options ...WrapOption) http.Handler {
 			refused.Write(w)
 		case preflight:
 			w.WriteHeader(http.StatusNoContent)
+		case at.tickets && strings.Contains(r.URL.RawQuery, ticketPrefix):
+			next(w, withoutTicket(r), who)
 		default:
-			pass(next, w, r, who, at)
+			next(w, r, who)
 		}
 	})
-}
-
-func pass(next http.Handler, w http.ResponseWriter, r *http.Request, who *Identity, at route) {
-	r = r.WithContext(NewContext(r.Context(), who))
-	if at.tickets && strings.Contains(r.URL.RawQuery, ticketPrefix) {
-		r = withoutTicket(r)
-	}
-	next.ServeHTTP(w, r)
 }
 
 // Check returns nil if a request may go on, and else a *[Refused]. It counts nothing, and does not allocate for a request that may,

@@ -30,7 +30,8 @@ type Identity struct {
 	Expires time.Time    // zero: never
 	Claims  *value.Value // of a JWT, a map; else nil
 
-	life *lifetime // nil where it does not end while the server runs
+	life     *lifetime // nil where it does not end while the server runs
+	requests *bucket   // what the guard counts them by, under its limiter's lock
 }
 
 // String names who asks, for logs, records and limits: token:checkout.

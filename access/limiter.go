@@ -63,7 +63,7 @@ func (l *limiter) request(i *Identity, now time.Time) *Refused {
 	if !i.authenticated() || i.Grant.Public() {
 		return nil
 	}
-	if wait, ok := l.requests.take(i.key(), now); !ok {
+	if wait, ok := l.requests.takeFrom(&i.requests, i.key(), now); !ok {
 		return refusedRequests.after(wait)
 	}
 	return nil

@@ -326,3 +326,24 @@ func TestRefusals(t *testing.T) {
 		}
 	})
 }
+
+// Two tokens of a name have one bucket, also after it was forgotten meanwhile.
+func TestForgottenRates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := newTokens(t)
+		text, _ := makeToken(t, tokens, access.TokenOptions{Name: "ci", Grant: checkout(t)})
+		same, _ := makeToken(t, tokens, access.TokenOptions{Name: "ci", Grant: checkout(t)})
+		g := access.NewGuard(access.GuardOptions{Tokens: tokens, Limits: access.Limits{Requests: access.Rate{PerSecond: 0.1, Burst: 5}}})
+		if n, _ := burst(g, bearer(peer, text), 100); n != 5 {
+			t.Errorf("%d let on", n)
+		}
+		time.Sleep(time.Hour)
+		g.ForgetFull()
+		if n, _ := burst(g, bearer(peer, same), 100); n != 5 {
+			t.Errorf("%d let on an hour later, by another token of the name", n)
+		}
+		if n, _ := burst(g, bearer(peer, text), 100); n != 0 {
+			t.Errorf("%d more by the first", n)
+		}
+	})
+}

@@ -86,9 +86,14 @@ func checked(text string) bool {
 	return string(sum[:]) == text[tokenLength-sumLength:]
 }
 
-func alphanumeric(c byte) bool {
-	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
-}
+func alphanumeric(c byte) bool { return alphanumerics[c] }
+
+var alphanumerics = func() (all [256]bool) {
+	for _, c := range []byte(alphabet) {
+		all[c] = true
+	}
+	return all
+}()
 
 // idOf is the ID of a token that is well formed. It is no secret.
 func idOf(text string) string { return text[len(tokenPrefix) : len(tokenPrefix)+idLength] }

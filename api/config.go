@@ -57,15 +57,22 @@ type Versions interface {
 	Pending() (records int, since time.Time)
 }
 
-// New makes the handler of /v1, which stands behind a guard of package access. It sets deadlines for what it writes.
-func New(o Options) http.Handler {
+// Handler answers what is under /v1. It stands behind a guard of package access, and sets deadlines for what it writes.
+type Handler struct {
+	api *api
+	mux *http.ServeMux
+}
+
+// New makes a Handler.
+func New(o Options) *Handler {
 	if o.Slog == nil {
 		o.Slog = slog.New(slog.DiscardHandler)
 	}
 	a := &api{o: o, followers: make(chan struct{}, maxFollowers)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+configPrefix, a.config)
-	mux.HandleFunc("GET "+configPrefix+"/", a.config)
+	config := func(w http.ResponseWriter, r *http.Request) { a.config(w, r, access.FromContext(r.Context())) }
+	mux.HandleFunc("GET "+configPrefix, config)
+	mux.HandleFunc("GET "+configPrefix+"/", config)
 	mux.HandleFunc("GET /v1/versions", needs(access.History, a.versions))
 	mux.HandleFunc("POST /v1/accept", needsAll(access.Operate, a.accept))
 	mux.HandleFunc("GET /v1/pins", a.pins)
@@ -94,14 +101,22 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		(&problem{http.StatusNotFound, "notFound", "there is nothing here", "reads are under /v1/config, /v1/query, /v1/versions, /v1/diff, /v1/blame, /v1/status and /v1/stream"}).write(w)
 	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, configPrefix+"/") {
-			a.config(w, r) // reads of values are many: they go past the router
-			return
-		}
-		deadline(w)
-		mux.ServeHTTP(w, r)
-	})
+	return &Handler{a, mux}
+}
+
+// ServeHTTP answers who asks by the request's context.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.Serve(w, r, access.FromContext(r.Context()))
+}
+
+// Serve is an [access.HandlerFunc].
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, who *access.Identity) {
+	if r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, configPrefix+"/") {
+		h.api.config(w, r, who) // reads of values are many: they go past the router
+		return
+	}
+	deadline(w)
+	h.mux.ServeHTTP(w, r.WithContext(access.NewContext(r.Context(), who)))
 }
 
 // deadline gives the client a bounded time to take the answer.
@@ -147,8 +162,7 @@ func vary(h http.Header) {
 }
 
 // config answers GET /v1/config/{path}: the value there, as JSON, redacted where it is marked sensitive.
-func (a *api) config(w http.ResponseWriter, r *http.Request) {
-	who := access.FromContext(r.Context())
+func (a *api) config(w http.ResponseWriter, r *http.Request, who *access.Identity) {
 	rd, refused := a.asked(w, r, who)
 	if refused != nil {
 		refused.write(w)

@@ -34,7 +34,7 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return c, nil //nolint:nilerr // the connection works all the same, in the ordinary way
 	}
-	return &conn{tcp: tcp, raw: raw}, nil
+	return &conn{tcp: tcp, raw: raw, reads: deadline{never, never}, writes: deadline{never, never}}, nil
 }
 
 // conn is a TCP connection with two modes. Once it streams, writes never wait: what the socket does not take at once is written by a
@@ -44,11 +44,14 @@ type conn struct {
 	raw syscall.RawConn
 
 	// Of the goroutine that reads.
-	attends bool
-	peeked  bool // await took the byte below
-	ahead   [1]byte
+	peeked bool // await took the byte below
+	ahead  [1]byte
+
+	attends bool // set under mu, by the goroutine that reads or before it begins
 
 	mu        sync.Mutex
+	reads     deadline // until it attends
+	writes    deadline // until it streams
 	streaming bool
 	patience  time.Duration // how long the socket may stay full
 	tail      *tail         // what the socket had no room for; nil when it takes all
@@ -60,6 +63,14 @@ type tail struct {
 	more   []byte      // what follows what the goroutine is writing
 	pieces int         // frames in more: one may be large, all others are control frames
 	after  func(error) // called once everything is written, or cannot be
+}
+
+// attend begins the mode in which reads do not wait. Nothing may be reading.
+func (c *conn) attend() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attends = true
+	_ = c.tcp.SetReadDeadline(time.Time{}) // the session sets its own
 }
 
 // stream begins the mode in which writes do not wait, and in which the socket may stay full for so long.
@@ -101,16 +112,12 @@ func cut(c net.Conn) {
 	_ = c.Close()
 }
 
-// Close, CloseWrite, LocalAddr, RemoteAddr, SetDeadline and SetReadDeadline are those of the TCP connection. It is not embedded: what
-// else it can do would come along, and [net.Buffers] would write past Write.
-func (c *conn) Close() error                      { return c.tcp.Close() }
-func (c *conn) CloseWrite() error                 { return c.tcp.CloseWrite() } // lets the HTTP server end a response as it does on a bare connection
-func (c *conn) LocalAddr() net.Addr               { return c.tcp.LocalAddr() }
-func (c *conn) RemoteAddr() net.Addr              { return c.tcp.RemoteAddr() }
-func (c *conn) SetReadDeadline(t time.Time) error { return c.tcp.SetReadDeadline(t) }
-func (c *conn) SetDeadline(t time.Time) error {
-	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
-}
+// Close, CloseWrite, LocalAddr and RemoteAddr are those of the TCP connection. It is not embedded: what else it can do would come along,
+// and [net.Buffers] would write past Write.
+func (c *conn) Close() error         { return c.tcp.Close() }
+func (c *conn) CloseWrite() error    { return c.tcp.CloseWrite() } // lets the HTTP server end a response as it does on a bare connection
+func (c *conn) LocalAddr() net.Addr  { return c.tcp.LocalAddr() }
+func (c *conn) RemoteAddr() net.Addr { return c.tcp.RemoteAddr() }
 
 // errNothing is the error of a read from a connection that attends, when nothing has come. TLS takes it for one that will pass.
 var errNothing error = nothing{}
@@ -124,7 +131,7 @@ func (nothing) Temporary() bool { return true }
 // Read reads what has come. It waits for something until the connection attends.
 func (c *conn) Read(p []byte) (n int, err error) {
 	if !c.attends || len(p) == 0 {
-		return c.tcp.Read(p)
+		return c.readPatiently(p)
 	}
 	if c.peeked {
 		n, c.peeked = copy(p, c.ahead[:]), false
@@ -183,17 +190,6 @@ func (c *conn) whenIdle(after func(error)) bool {
 	return c.tail == nil
 }
 
-// SetWriteDeadline leaves a streaming connection alone: its tails have a deadline of their own.
-func (c *conn) SetWriteDeadline(t time.Time) error {
-	c.mu.Lock()
-	streaming := c.streaming
-	c.mu.Unlock()
-	if streaming {
-		return nil
-	}
-	return c.tcp.SetWriteDeadline(t)
-}
-
 var errTail = errors.New("the client sends control frames and reads nothing")
 
 // Write writes all of p, or takes a copy of what the socket has no room for.
@@ -201,7 +197,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	if !c.streaming {
 		c.mu.Unlock()
-		return c.tcp.Write(p)
+		return c.writePatiently(p)
 	}
 	defer c.mu.Unlock()
 	return c.put(p, false)

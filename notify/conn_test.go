@@ -14,8 +14,16 @@ import (
 	"github.com/trunkline/trunkline/notify"
 )
 
-// pipe is a connection of Listen, and its other end.
+// pipe is a connection of Listen that streams, and its other end.
 func pipe(t *testing.T, patience time.Duration) (ours, theirs net.Conn) {
+	t.Helper()
+	ours, theirs = accepted(t)
+	notify.Stream(ours, patience)
+	return ours, theirs
+}
+
+// accepted is a connection of Listen, and its other end.
+func accepted(t *testing.T) (ours, theirs net.Conn) {
 	t.Helper()
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	plain, err := net.Listen("tcp", "127.0.0.1:0")
@@ -34,7 +42,6 @@ func pipe(t *testing.T, patience time.Duration) (ours, theirs net.Conn) {
 		_ = ours.Close()
 		_ = theirs.Close()
 	})
-	notify.Stream(ours, patience)
 	return ours, theirs
 }
 

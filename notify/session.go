@@ -113,7 +113,7 @@ func (s *session) begun(c net.Conn, deflate bool) {
 	s.mu.Lock()
 	s.net, s.conn, s.deflate = c, beneath(c), deflate
 	if s.conn != nil {
-		s.conn.attends = true
+		s.conn.attend()
 	}
 	if plain, ok := c.(*conn); ok {
 		s.direct = true

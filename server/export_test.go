@@ -57,3 +57,6 @@ func (s *Server) EndWithin(within time.Duration, observe func(step int, by time.
 func (s *Server) OnBus(opened func(end func())) {
 	s.opened = func(b *bus) { opened(b.server.Shutdown) }
 }
+
+// Garbage is the pace of a collector that has not run.
+func Garbage() func(live, cycles uint64) int { return (&garbage{percent: usualGarbage}).next }

@@ -188,6 +188,8 @@ func (s *Server) Run(ctx context.Context) error {
 
 	forgetting := begin(ctx, past.Run)
 	defer forgetting.stop()
+	collecting := begin(ctx, collect)
+	defer collecting.stop()
 	// These end when no request is under way any more: what the last ones were shown or refused goes on record, too.
 	watch := begin(context.WithoutCancel(ctx), credentials.guard.Run)
 	defer watch.stop()
@@ -237,7 +239,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler *apply.Reconciler, log *audit.Log, past *history.History, hub *notify.Hub, flags http.Handler) (http.Handler, error) {
 	mux := http.NewServeMux()
 	guard := by.guard
-	reads := guard.Wrap(api.New(api.Options{
+	reads := guard.WrapFunc(api.New(api.Options{
 		Live: s.live, Status: reconciler.Status, Versions: log, Log: log, History: past, Note: log.Note, Revealed: by.reveals.add, Slog: s.log,
 		Look: func() api.Look { return look(follower.State()) },
 		Accept: func(ctx context.Context, commit string, a apply.Acceptance) (gitsync.Hash, error) {
@@ -247,7 +249,7 @@ func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler
 		Pins: reconciler, Stops: reconciler, Tokens: by.tokens, Sessions: s.sessions.count, Convergence: convergence{hub}.status, Server: api.About{
 			Version: Version, Repo: s.settings.Repo, Branch: s.settings.Branch, Path: s.settings.Path, Started: s.started,
 		},
-	}))
+	}).Serve)
 	mux.Handle("/v1/stream", guard.Wrap(hub, access.AcceptTickets()))
 	evaluations := ofrep.Entry(guard.Wrap(flags, access.AcceptTickets()))
 	mux.Handle("POST /v1/tickets", guard.Wrap(http.HandlerFunc(guard.ServeTicket)))
