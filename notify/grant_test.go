@@ -138,3 +138,34 @@ func TestAnEnvironmentThatIsNotGranted(t *testing.T) {
 		}
 	}
 }
+
+// Sessions whose views are the same by different ways, one by what it is granted and the other by what it asks for, stay apart when they
+// ask for something else.
+func TestAnUpdateStaysWithinItsOwnGrant(t *testing.T) {
+	live, r := replicated(t)
+	live.PutJSON("prod", `{"a":1,"b":2,"c":3}`)
+	enter := func(grant string, patterns ...string) *peer {
+		t.Helper()
+		ws, _, err := dialer(0).Dial("ws"+strings.TrimPrefix(r.URL, "http"), http.Header{"Grant": {grant}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = ws.Close() })
+		p := &peer{Conn: ws, t: t}
+		p.send(wire.Client{Type: wire.TypeHello, Env: "prod", Patterns: patterns})
+		p.expect(wire.TypeSnapshot)
+		p.has(`{"a":1}`)
+		return p
+	}
+	const whole, part = `{"environments":["prod"],"patterns":["**"]}`, `{"environments":["prod"],"patterns":["a"]}`
+	first, second := enter(whole, "a"), enter(part)
+	third := enter(whole, "a")
+	second.send(wire.Client{Type: wire.TypeUpdate, Patterns: []string{"b"}})
+	second.expect(wire.TypeSnapshot)
+	second.has(`{}`)
+	for _, p := range []*peer{first, third} {
+		p.send(wire.Client{Type: wire.TypeUpdate, Patterns: []string{"b", "c"}})
+		p.expect(wire.TypeSnapshot)
+		p.has(`{"b":2,"c":3}`)
+	}
+}

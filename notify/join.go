@@ -31,7 +31,11 @@ func (h *Hub) update(s *session, m *wire.Client) *refusal {
 	if !h.limits.updates.take(&s.updated, h.now(), 1) {
 		return &refusal{wire.CloseFlood, "tooManyUpdates", "the client asks for something else too often", "wait between updates"}
 	}
-	return h.join(s, s.view.sight, m, func(v *view, p *person) *reply {
+	at := s.view.sight
+	if m.Patterns != nil {
+		at.grant = s.who.Grant // the view is others', too: they see the same of it, and may see something else beyond it
+	}
+	return h.join(s, at, m, func(v *view, p *person) *reply {
 		if v == s.view {
 			return &reply{}
 		}
