@@ -11,7 +11,7 @@ import (
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
 	corsSent    = "Authorization, X-API-Key, Content-Type, If-None-Match, Last-Event-ID, Trunkline-Context"
-	corsRead    = "ETag, Retry-After, WWW-Authenticate, Trunkline-Commit"
+	corsRead    = "ETag, Retry-After, WWW-Authenticate, Trunkline-Commit, Trunkline-Basis, Trunkline-Next"
 	corsMaxAge  = "600" // seconds for which a browser need not ask again
 )
 

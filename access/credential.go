@@ -65,11 +65,12 @@ func parseBearer(header string) (credential, *Refused) {
 }
 
 // keysAmong are the values of X-API-Key headers that are credentials of ours, as Authorization headers: OpenFeature clients may send them so.
-// Others are passed over, because gateways have keys of their own.
+// So is what only begins as one of our tokens: it was copied badly, and is not to be taken for none. Others are passed over, because gateways
+// have keys of their own.
 func keysAmong(values []string) []string {
 	var keys []string
 	for _, v := range values {
-		if len(v) <= maxCredential && (wellFormed(v) || jwtShaped(v)) {
+		if strings.HasPrefix(v, tokenPrefix) || len(v) <= maxCredential && jwtShaped(v) {
 			keys = append(keys, "Bearer "+v)
 		}
 	}

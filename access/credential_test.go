@@ -236,7 +236,7 @@ func TestOrigins(t *testing.T) {
 			t.Errorf("%s: %d %q", origin, w.Code, h)
 		}
 		who, w := ask(g, request(stranger, "config.example", "Origin", origin, "Authorization", "Bearer "+text))
-		if who == nil || w.Header().Get("Access-Control-Allow-Origin") != origin || !strings.Contains(w.Header().Get("Access-Control-Expose-Headers"), "ETag") {
+		if who == nil || w.Header().Get("Access-Control-Allow-Origin") != origin || w.Header().Get("Access-Control-Expose-Headers") != "ETag, Retry-After, WWW-Authenticate, Trunkline-Commit, Trunkline-Basis, Trunkline-Next" {
 			t.Errorf("%s: %v %q", origin, who, w.Header())
 		}
 	}
@@ -328,6 +328,9 @@ func TestAPIKey(t *testing.T) {
 	}{
 		"good":                    {[]string{text}, nil, 200, ""},
 		"unknown":                 {[]string{other}, nil, 401, access.ReasonUnknown},
+		"cut":                     {[]string{text[:len(text)-1]}, nil, 401, access.ReasonMalformed},
+		"mistyped":                {[]string{text[:20] + "-" + text[21:]}, nil, 401, access.ReasonMalformed},
+		"too long":                {[]string{text + strings.Repeat("a", access.MaxCredential)}, nil, 401, access.ReasonMalformed},
 		"a JWT of nobody":         {[]string{sign(t, keys()["ed"], claims(nil))}, nil, 401, access.ReasonJWTIssuer},
 		"a gateway's":             {[]string{"gw-1"}, nil, 200, ""},
 		"two":                     {[]string{text, text}, nil, 400, access.ReasonTwice},

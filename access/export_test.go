@@ -13,7 +13,9 @@ var (
 const (
 	MaxBuckets         = maxBuckets
 	MaxCredential      = maxCredential
+	MaxTickets         = maxTickets
 	MaxTicketsIdentity = maxTicketsIdentity
+	MaxSameKid         = maxSameKid
 	MaxRefusalKinds    = maxRefusalKinds
 	TokenLength        = tokenLength
 )
@@ -50,6 +52,13 @@ func ParseTokens(data []byte) error {
 
 // SetMaxVerified sets how many JWTs are remembered.
 func (j *JWTs) SetMaxVerified(n int) { j.verified.most = n }
+
+// TicketsKept is how many tickets take memory.
+func (g *Guard) TicketsKept() int {
+	g.tickets.mu.Lock()
+	defer g.tickets.mu.Unlock()
+	return max(len(g.tickets.queue), len(g.tickets.open))
+}
 
 // ForgetFull forgets the identities whose buckets are full.
 func (g *Guard) ForgetFull() {

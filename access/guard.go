@@ -167,7 +167,7 @@ func (g *Guard) tell(refused *Refused, who *Identity, remoteAddr string) {
 
 // admit tells who makes a request, nobody if that is not known, and whether it keeps to the limits.
 func (g *Guard) admit(r *http.Request, at route, preflight bool) (*Identity, *Refused) {
-	now, addr := time.Now(), addressOf(r.RemoteAddr)
+	now, addr := time.Now(), AddressOf(r.RemoteAddr)
 	if refused := g.limiter.address(addr, now); refused != nil || preflight {
 		return nobody, refused
 	}

@@ -23,7 +23,7 @@ const (
 
 // Identity is who asks. It is immutable, shared by the requests with the same credential, and holds nothing secret.
 type Identity struct {
-	Name    string // of the token, or made of a JWT's claims; credentials that take over from each other have the same
+	Name    string // of the token, or made of a JWT's claims, after its issuer and # where there are several; credentials that take over from each other have the same
 	Kind    Kind
 	ID      string // of the one credential: a token's ID, or the beginning of a JWT's digest; else empty
 	Grant   Grant

@@ -59,7 +59,7 @@ type jwkForm struct {
 }
 
 // parseKeys reads a JSON Web Key Set (RFC 7517). Keys that cannot check signatures, or are too weak, are passed over; a set that
-// holds no others is an error.
+// holds no others is an error. RSA keys have 2048 bits at least, and 4096 at most ([jose.MaxRSAModulusBits]): who forges a JWT has us check it.
 func parseKeys(data []byte) (*keySet, error) {
 	var form struct {
 		Keys []jsontext.Value `json:"keys"`
@@ -70,9 +70,13 @@ func parseKeys(data []byte) (*keySet, error) {
 	if len(form.Keys) > maxKeys {
 		return nil, fmt.Errorf("the JSON Web Key Set holds %d keys; %d are the most", len(form.Keys), maxKeys)
 	}
-	set := &keySet{digest: sha256.Sum256(data)}
+	set, named := &keySet{digest: sha256.Sum256(data)}, map[string]int{}
 	for _, raw := range form.Keys {
-		if k, ok := parseKey(raw); ok {
+		k, ok := parseKey(raw)
+		if !ok {
+			continue
+		}
+		if named[k.kid]++; k.kid == "" || named[k.kid] <= maxSameKid {
 			set.keys = append(set.keys, k)
 		}
 	}

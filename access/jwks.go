@@ -172,6 +172,9 @@ func (s *keySource) look(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	if err != nil && len(err.Error()) > maxKeyFailure {
+		err = errors.New(strings.ToValidUTF8(err.Error()[:maxKeyFailure], "") + "…")
+	}
 	was := s.note(err)
 	s.fetched(s.issuer, outcome)
 	switch {

@@ -1,10 +1,12 @@
 package access_test
 
 import (
+	"bytes"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -163,6 +165,7 @@ func TestHostileJWKS(t *testing.T) {
 		"encryption":     body([]byte(strings.Replace(key, `"use":"sig"`, `"use":"enc"`, 1))),
 		"symmetric":      body([]byte(`{"keys":[{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","kid":"rsa"}]}`)),
 		"small RSA":      body([]byte(`{"keys":[{"kty":"RSA","n":"w7Zdfmece8iaB0kiTY8pCtiBtzbptJmP28nSWwtdjRu0f2GFpajvWE4VhfJAjEsOcwYzay7XGN0b-X84BfC8hmCTOj2b2eHT7NsZegFPKRUQzJ9wW8ipn_aDJWMGDuB1XyqT1E7DYqjUCEOD1b4FLpy_xPn6oV_TYOfQ9fZdbE5HGxJUzekuGcOKqOQ8M7wfYHhHHLxGpQVgL0apWuP2gDDOdTtpuld4D2LK1MZK99s9gaSjRHE8JDb1Z4IGhEcEyzkxswVdPndUWzfvWBBWXWxtSUvQGBRkuy1BHOa4sP6FKjWEeeF7gm7UMs2Nm2QUgNZw6xvEDGaLk4KASdIxRQ","e":"AA","kid":"rsa"}]}`)),
+		"huge RSA":       body([]byte(`{"keys":[{"kty":"RSA","n":"` + strings.Repeat("_", 900_000) + `","e":"f____w","kid":"rsa"}]}`)),
 		"off the curve":  body([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","y":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}`)),
 		"weak Ed25519":   body([]byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}`)),
 		"private":        body(mustJSON(t, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: keys()["p256"].private, KeyID: "p256"}}})),
@@ -336,5 +339,49 @@ func TestKeyAlgorithms(t *testing.T) {
 	}
 	if who, w := ask(g, bearer(stranger, sign(t, key{"rsa", jose.PS512, keys()["rsa"].private}, claims(nil)))); who == nil {
 		t.Errorf("PS512: %s", w.Body)
+	}
+}
+
+// A forged JWT is checked with a few keys at most, however many an issuer publishes under its kid.
+func TestKeysOfOneName(t *testing.T) {
+	list := make([]jose.JSONWebKey, 0, 20)
+	for range cap(list) - 1 {
+		list = append(list, jose.JSONWebKey{Key: keys()["other"].private.Public(), KeyID: "rsa", Algorithm: "RS256"})
+	}
+	list = append(list, jose.JSONWebKey{Key: keys()["rsa"].private.Public(), KeyID: "rsa", Algorithm: "RS256"})
+	for at, want := range map[int]bool{access.MaxSameKid: false, access.MaxSameKid - 1: true} {
+		set := jose.JSONWebKeySet{Keys: list[len(list)-1-at:]} // the good one is the last, after so many others
+		g, seen := openFrom(t, "url: "+publish(t, body(mustJSON(t, set))).URL, access.KeyTimes{})
+		seen.next(t)
+		if who, w := ask(g, bearer(stranger, sign(t, keys()["rsa"], claims(nil)))); (who != nil) != want {
+			t.Errorf("after %d others: %v %s", at, who, w.Body)
+		}
+	}
+}
+
+// What an issuer answers fills no log.
+func TestFailuresOfIssuersAreBrief(t *testing.T) {
+	p := publish(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, strings.Repeat("é", 20_000)+"\n")
+		_ = conn.Close()
+	})
+	file := filepath.Join(t.TempDir(), "jwt.yaml")
+	write(t, file, provider("url: "+p.URL, ""))
+	var told bytes.Buffer
+	seen := make(outcomes, 1000)
+	j, err := access.OpenJWTs(file, access.JWTOptions{Log: slog.New(slog.NewTextHandler(&told, nil)), Fetched: func(_, outcome string) { seen <- outcome }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := running(t, j.Run)
+	seen.next(t)
+	stop()
+	if !strings.Contains(told.String(), "malformed HTTP response") || told.Len() > 1000 {
+		t.Errorf("%d bytes: %.200s", told.Len(), told.String())
 	}
 }

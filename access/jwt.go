@@ -21,6 +21,8 @@ type JWTOptions struct {
 	Log *slog.Logger
 	// Fetched, if set, is told the outcome of each look at an issuer's keys: fetched, unchanged or failed.
 	Fetched func(issuer, outcome string)
+	// Changed, if set, is told what was changed in the file, whenever that is taken up. It must not block.
+	Changed func([]Change)
 
 	times keyTimes
 }
@@ -54,6 +56,9 @@ type jwtSettings struct {
 func OpenJWTs(file string, o JWTOptions) (*JWTs, error) {
 	if o.Fetched == nil {
 		o.Fetched = func(string, string) {}
+	}
+	if o.Changed == nil {
+		o.Changed = func([]Change) {}
 	}
 	if o.times == (keyTimes{}) {
 		o.times = usualKeyTimes
@@ -135,15 +140,22 @@ func (j *JWTs) follow(ctx context.Context, running *sync.WaitGroup, stops map[*k
 // poll reads the settings again if the file has changed.
 func (j *JWTs) poll() {
 	var over endings
-	defer func() { over.tell() }()
+	var changes []Change
+	defer func() {
+		over.tell()
+		if len(changes) > 0 {
+			j.o.Changed(changes)
+		}
+	}()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.err == nil && unchanged(j.file, j.read) {
 		return
 	}
+	before := j.settings.Load().providers
 	err := j.load()
 	if err == nil {
-		over = j.lives.judged()
+		over, changes = j.lives.judged(), reissued(before, j.settings.Load().providers)
 	} else if j.err == nil || j.err.Error() != err.Error() {
 		j.o.Log.Error("the JWT settings cannot be read; those read before stay", "component", "access", "err", err)
 	}
@@ -315,7 +327,7 @@ func (p *provider) judge(claims *value.Value) (name string, grant Grant, refused
 		if !ok {
 			return "", Grant{}, refusedClaims
 		}
-		return name, r.grant, nil
+		return p.prefix + name, r.grant, nil
 	}
 	return "", Grant{}, refusedClaims
 }

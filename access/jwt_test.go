@@ -63,6 +63,23 @@ func TestJWT(t *testing.T) {
 	}
 }
 
+// Issuers know nothing of each other's names: where there are several, nobody takes the name of another's.
+func TestNamesOfSeveralIssuers(t *testing.T) {
+	const second = "https://second.example"
+	file := settings(t, "", "p256")
+	one := provider("file: jwks.json", "")
+	write(t, file, one+strings.TrimPrefix(strings.ReplaceAll(one, issuer, second), "providers:\n"))
+	g := access.NewGuard(access.GuardOptions{JWTs: openJWTs(t, file, access.KeyTimes{})})
+	for _, iss := range []string{issuer, second} {
+		for sub, want := range map[string]string{"checkout": "jwt:" + iss + "#checkout", "ada": "jwt:" + iss + "#admin:ada"} {
+			text := sign(t, keys()["p256"], claims(map[string]any{"iss": iss, "sub": sub, "groups": "admins"}))
+			if who, w := ask(g, bearer(stranger, text)); who == nil || who.String() != want {
+				t.Errorf("%s of %s is %v: %s", sub, iss, who, w.Body)
+			}
+		}
+	}
+}
+
 func TestBadJWTs(t *testing.T) {
 	g := jwtGuard(t, `require: {/tenant/id: 7}`, "rsa", "p256", "ed")
 	rsa, p256 := keys()["rsa"], keys()["p256"]

@@ -61,6 +61,8 @@ type provider struct {
 	require    []condition
 	rules      []rule
 	keys       *keySource
+	form       *value.Value // as the file has it
+	prefix     string       // of names, which are an issuer's own: where there are several, that tells theirs apart
 }
 
 // keyLocation is where an issuer's keys are.
@@ -102,6 +104,10 @@ func parseProviders(file string, data []byte, keys func(issuer string, at keyLoc
 	if err == nil {
 		var providers map[string]*provider
 		if providers, err = form.providers(filepath.Dir(file), keys); err == nil {
+			list, _ := root.Get("providers")
+			for n, e := range list.Entries() { // one for each, or it would be an error
+				providers[form.Providers[n].Issuer].form = e.Value
+			}
 			return providers, nil
 		}
 	}
@@ -137,6 +143,11 @@ func (f *jwtForm) providers(dir string, keys func(issuer string, at keyLocation)
 			return nil, within(fmt.Sprintf("/providers/%d", n), err)
 		}
 		providers[p.issuer] = p
+	}
+	if len(providers) > 1 {
+		for issuer, p := range providers {
+			p.prefix = issuer + "#" // which no issuer of OpenID Connect holds
+		}
 	}
 	for n, form := range f.Providers { // once all is good: a source begins to be read from
 		at, err := form.JWKS.location(dir)

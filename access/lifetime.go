@@ -58,6 +58,13 @@ func (l *lifetime) over() bool {
 	return ended
 }
 
+// waited tells whether a session depends on the credential.
+func (l *lifetime) waited() bool {
+	l.in.mu.Lock()
+	defer l.in.mu.Unlock()
+	return l.first != nil
+}
+
 func (l *lifetime) onEnd(f func(End)) (stop func() bool) {
 	w := &waiter{of: l, f: f}
 	l.in.mu.Lock()

@@ -33,8 +33,9 @@ func newLimiter(l Limits) *limiter {
 	}
 }
 
-// addressOf is what of a peer's address is counted by: a host with IPv6 has a whole /64. What cannot be parsed counts as one address.
-func addressOf(remoteAddr string) netip.Addr {
+// AddressOf is what of a peer's address is counted by, as [Limits] say: a host with IPv6 has a whole /64. What cannot be parsed counts as
+// one address, the zero one.
+func AddressOf(remoteAddr string) netip.Addr {
 	peer, err := netip.ParseAddrPort(remoteAddr)
 	if err != nil {
 		return netip.Addr{}
@@ -84,7 +85,7 @@ func (l *limiter) failed(addr netip.Addr, refused *Refused, now time.Time) *Refu
 // Webhooks bounds the requests of an address to a receiver of webhooks, whose signature is their only credential.
 func (g *Guard) Webhooks(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wait, ok := g.limiter.webhooks.take(addressOf(r.RemoteAddr), time.Now()); !ok {
+		if wait, ok := g.limiter.webhooks.take(AddressOf(r.RemoteAddr), time.Now()); !ok {
 			g.Refuse(w, r, refusedWebhooks.after(wait))
 			return
 		}
@@ -107,7 +108,7 @@ type Session struct {
 // Session makes room for a connection that stays open, for who makes a request that [Guard.Wrap] let on, or returns a *[Refused].
 // [Session.Leave] must be called when the connection ends.
 func (g *Guard) Session(r *http.Request) (*Session, error) {
-	s := &Session{guard: g, who: FromContext(r.Context()), addr: addressOf(r.RemoteAddr), peer: r.RemoteAddr}
+	s := &Session{guard: g, who: FromContext(r.Context()), addr: AddressOf(r.RemoteAddr), peer: r.RemoteAddr}
 	g.limiter.mu.Lock()
 	refused := g.limiter.count(s, taken{sessions: 1})
 	g.limiter.mu.Unlock()
@@ -150,13 +151,14 @@ func (s *Session) Leave() {
 // count changes what a session's identity and address have, both or neither. The lock must be held.
 func (l *limiter) count(s *Session, change taken) *Refused {
 	who, near := s.who.key(), s.addr.IsLoopback()
+	alone := s.who.authenticated() && !s.who.Grant.Public() // a public token is held by any visitor of a page
 	mine, here := l.identities[who].plus(change), l.addresses[s.addr].plus(change)
 	switch {
-	case s.who.authenticated() && change.sessions > 0 && beyond(mine.sessions, l.limits.Sessions):
+	case alone && change.sessions > 0 && beyond(mine.sessions, l.limits.Sessions):
 		return refusedSessions
 	case !near && change.sessions > 0 && beyond(here.sessions, l.limits.AddressSessions):
 		return refusedAddressSessions
-	case s.who.authenticated() && change.patterns > 0 && beyond(mine.patterns, l.limits.Patterns):
+	case alone && change.patterns > 0 && beyond(mine.patterns, l.limits.Patterns):
 		return refusedPatterns
 	case !near && change.patterns > 0 && beyond(here.patterns, l.limits.AddressPatterns):
 		return refusedAddressPatterns

@@ -89,7 +89,7 @@ func TestFailures(t *testing.T) {
 		for range 200 {
 			_, w := ask(g, bearer(peer, bad))
 			counts[w.Code]++
-			if w.Code == 429 && (code(t, w) != access.ReasonFailures || w.Header().Get("Retry-After") != "1") {
+			if w.Code == 429 && (code(t, w) != access.ReasonFailures || w.Header().Get("Retry-After") != "1" || w.Header().Get("Connection") != "close") {
 				t.Fatalf("%q %s", w.Header(), w.Body)
 			}
 		}
@@ -243,6 +243,18 @@ func TestSessions(t *testing.T) {
 	}
 }
 
+// Neither an identity nor an address takes all the sessions that a server can hold.
+func TestLimitsWithinSessions(t *testing.T) {
+	for sessions, want := range map[int][2]int{1: {1, 1}, 576: {432, 288}, 18_976: {14_232, 9_488}, 100_000: {50_000, 20_000}} {
+		if l := (access.Limits{}).Within(sessions); l.Sessions != want[0] || l.AddressSessions != want[1] {
+			t.Errorf("of %d sessions: %d an identity, %d an address, want %v", sessions, l.Sessions, l.AddressSessions, want)
+		}
+	}
+	if l := (access.Limits{Sessions: -1, AddressSessions: 3}).Within(100); l.Sessions != -1 || l.AddressSessions != 3 {
+		t.Errorf("what was set: %+v", l)
+	}
+}
+
 // A visitor of a page cannot use up what the public token of the page allows the others.
 func TestPublicTokenIsLimitedByAddress(t *testing.T) {
 	tokens := newTokens(t)
@@ -297,7 +309,7 @@ func TestRefusals(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		want := []string{
-			"credentialMalformed - invalid Prefix 1", "peerNotLocal - 192.0.2.0/24 3", "tooManyRequests token:ci 2001:db8::/64 2",
+			"credentialMalformed - invalid Prefix 1", "peerNotLocal - 192.0.2.0/24 3", "tooManyRequests token:ci 2001:db8::/48 2",
 		}
 		if len(reports) != 1 || len(reports[0]) != len(want) {
 			t.Fatalf("reports %v", reports)
@@ -325,6 +337,28 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%d kinds, %d refusals", len(last), total)
 		}
 	})
+}
+
+// Nor can it use up their sessions and patterns.
+func TestSessionsOfVisitors(t *testing.T) {
+	tokens := newTokens(t)
+	public, err := access.PublicGrant([]string{"prod"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := makeToken(t, tokens, access.TokenOptions{Name: "web", Grant: public})
+	g := access.NewGuard(access.GuardOptions{Tokens: tokens, Limits: access.Limits{Sessions: 1, Patterns: 1, AddressSessions: 2, AddressPatterns: 3}})
+	for _, visitor := range []string{"192.0.2.1:1", "192.0.2.2:1", "192.0.2.1:2"} {
+		s, err := enter(t, g, bearer(visitor, text))
+		if err == nil {
+			err = s.Patterns(1)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", visitor, err)
+		}
+	}
+	_, err = enter(t, g, bearer("192.0.2.1:3", text))
+	refusedAs(t, err, access.ReasonAddressSessions)
 }
 
 // Two tokens of a name have one bucket, also after it was forgotten meanwhile.

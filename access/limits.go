@@ -13,6 +13,8 @@ const (
 
 	maxTokenFile   = 16 << 20 // bytes
 	maxTokenName   = 100
+	maxDetailBytes = 1000                // of what goes on record of a token in one piece: the log keeps little more
+	maxDetails     = 12                  // such pieces of its environments, and of its patterns; the last may be cut, and the record says so
 	keepExpired    = 30 * 24 * time.Hour // before an expired token is dropped from the file
 	lockPatience   = 5 * time.Second     // for a change of the token file, while another process changes it
 	lockPause      = 10 * time.Millisecond
@@ -36,16 +38,19 @@ const (
 	verifiedFor   = time.Minute
 	maxJWKS       = 1 << 20 // bytes
 	maxKeys       = 100     // of one issuer
+	maxSameKid    = 4       // of them, that have the same name: each is tried with a signature
 	minRSABits    = 2048
-	maxKeyWaiters = 64 // requests that wait for the keys of one issuer
-	keyIDShown    = 12 // characters of a digest that names a JWT
+	maxKeyFailure = 300 // bytes of why keys cannot be had: it may quote what an issuer answers
+	maxKeyWaiters = 64  // requests that wait for the keys of one issuer
+	keyIDShown    = 12  // characters of a digest that names a JWT
 
 	ticketLife         = 30 * time.Second
-	maxTickets         = 100_000 // made within one such time
-	maxTicketsIdentity = 10_000  // that wait to be used
+	maxTickets         = 100_000 // that wait to be used
+	maxTicketsIdentity = 10_000  // of one identity, or of one address with a public token
+	minTickets         = 1_000   // used ones, below which nothing is tidied up
 
 	maxBuckets      = 100_000          // identities, or addresses, whose rates are kept apart
-	maxRefusalKinds = 5_000            // that are told apart within a minute
+	maxRefusalKinds = 500              // that are told apart within a minute: each becomes a record, of a log that can be full
 	sessionPatience = 10 * time.Second // after which a client that found no room may ask again
 )
 
@@ -68,7 +73,7 @@ var usualKeyTimes = keyTimes{
 //
 // Callers of this machine without a credential are not limited. Callers of this machine count by identity alone, because a proxy may
 // stand there; who serves through one elsewhere raises the limits of an address. Requests with a public token, which any visitor of
-// a page holds, count by address alone, so that none takes away from the others.
+// a page holds, count by address alone, so that none takes away from the others; so do its tickets.
 type Limits struct {
 	Requests        Rate // of an identity; default 1,000/s, 2,000 at once
 	AddressRequests Rate // of an address; default 2,000/s, 4,000 at once
@@ -78,6 +83,19 @@ type Limits struct {
 	AddressSessions int  // of an address, at a time; default 20,000
 	Patterns        int  // of an identity's sessions together; default 200,000
 	AddressPatterns int  // of an address's sessions together; default 100,000
+}
+
+// Within is the limits of a server that can hold so many sessions: neither one identity nor one address may take them all.
+func (l Limits) Within(sessions int) Limits {
+	l = l.orUsual()
+	bound := func(n *int, most int) {
+		if *n >= 0 {
+			*n = min(*n, max(most, 1))
+		}
+	}
+	bound(&l.Sessions, sessions*3/4)
+	bound(&l.AddressSessions, sessions/2)
+	return l
 }
 
 // Rate bounds requests over time.

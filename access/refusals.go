@@ -14,7 +14,7 @@ type Refusal struct {
 	Minute   time.Time    // its beginning
 	Reason   string       // one of the Reason constants
 	Identity string       // as [Identity.String]; "-" without a good credential
-	Network  netip.Prefix // of the peers: /24 of IPv4, /64 of IPv6; zero where it cannot be told, or there were too many to tell apart
+	Network  netip.Prefix // of the peers: /24 of IPv4, /48 of IPv6; zero where it cannot be told, or there were too many to tell apart
 	Count    int
 }
 
@@ -54,7 +54,7 @@ func (c *refusals) add(reason string, i *Identity, remoteAddr string, now time.T
 }
 
 func networkOf(remoteAddr string) netip.Prefix {
-	addr, bits := addressOf(remoteAddr), 64
+	addr, bits := AddressOf(remoteAddr), 48 // what one site has: by /64 one caller alone could fill the record
 	if addr.Is4() {
 		bits = 24
 	}
@@ -99,4 +99,14 @@ func (c *refusals) hand() {
 
 func (r Refusal) order() string {
 	return r.Minute.Format(time.RFC3339) + " " + r.Reason + " " + r.Identity + " " + r.Network.String()
+}
+
+// Count counts, with the guard's own refusals, what others have refused: by the code of the answer, or another of a small set. who is nil
+// where it is not known.
+func (g *Guard) Count(who *Identity, remoteAddr, reason string) {
+	if who == nil {
+		who = nobody
+	}
+	g.observe(reason)
+	g.refusals.add(reason, who, remoteAddr, time.Now())
 }

@@ -82,6 +82,9 @@ func (r *Refused) Write(w http.ResponseWriter) {
 	if r.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(r.RetryAfter.Seconds()))))
 	}
+	if r.Reason == ReasonFailures {
+		w.Header().Set("Connection", "close") // who only fails need not keep one
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -191,7 +194,7 @@ var (
 	}
 	refusedOperator = &Refused{
 		Status: http.StatusForbidden, Reason: ReasonOperator, Message: "the operator's token serves on the server's machine alone",
-		Hint: "have a token made with: trunkline token new",
+		Hint: "call the server by 127.0.0.1 or [::1] there, or have a token made with: trunkline token new",
 	}
 
 	refusedTicketless = &Refused{

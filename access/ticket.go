@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,13 +26,28 @@ var ticketLength = len(ticketPrefix) + base64.RawURLEncoding.EncodedLen(ticketBy
 type tickets struct {
 	mu    sync.Mutex
 	open  map[digest]ticket
-	count map[identityKey]int
+	count map[ticketOwner]int
 	queue []issued // in the order in which they expire, used ones among them
 }
 
 type ticket struct {
 	identity *Identity
+	owner    ticketOwner
 	origin   string // of the page it was issued to; empty for a program
+}
+
+// ticketOwner is by whom tickets are counted: an identity, and with a public token, which any visitor of a page holds, each address of it.
+type ticketOwner struct {
+	identity identityKey
+	addr     netip.Addr // zero where it does not count
+}
+
+func ticketOwnerOf(i *Identity, remoteAddr string) ticketOwner {
+	owner := ticketOwner{identity: i.key()}
+	if i.Grant.Public() {
+		owner.addr = AddressOf(remoteAddr)
+	}
+	return owner
 }
 
 type issued struct {
@@ -39,11 +56,13 @@ type issued struct {
 }
 
 func newTickets() *tickets {
-	return &tickets{open: map[digest]ticket{}, count: map[identityKey]int{}}
+	return &tickets{open: map[digest]ticket{}, count: map[ticketOwner]int{}}
 }
 
-// issue makes a ticket, or refuses when too many wait to be used.
-func (t *tickets) issue(i *Identity, origin string, now time.Time) (text string, expires time.Time, refused *Refused) {
+// issue makes a ticket for who makes a request, or refuses when too many wait to be used.
+func (t *tickets) issue(r *http.Request, now time.Time) (text string, expires time.Time, refused *Refused) {
+	i := FromContext(r.Context())
+	owner := ticketOwnerOf(i, r.RemoteAddr)
 	var secret [ticketBytes]byte
 	_, _ = rand.Read(secret[:]) // it never fails
 	text = ticketPrefix + base64.RawURLEncoding.EncodeToString(secret[:])
@@ -51,11 +70,11 @@ func (t *tickets) issue(i *Identity, origin string, now time.Time) (text string,
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sweep(now)
-	if len(t.queue) >= maxTickets || t.count[i.key()] >= maxTicketsIdentity {
+	if len(t.open) >= maxTickets || t.count[owner] >= maxTicketsIdentity {
 		return "", time.Time{}, refusedTickets
 	}
-	t.open[d] = ticket{i, origin}
-	t.count[i.key()]++
+	t.open[d] = ticket{i, owner, r.Header.Get("Origin")}
+	t.count[owner]++
 	t.queue = append(t.queue, issued{d, expires})
 	return text, expires, nil
 }
@@ -79,15 +98,18 @@ func (t *tickets) redeem(text, origin string, now time.Time) (*Identity, *Refuse
 }
 
 func (t *tickets) remove(d digest) {
-	owner := t.open[d].identity.key()
+	owner := t.open[d].owner
 	delete(t.open, d)
 	if t.count[owner]--; t.count[owner] == 0 {
 		delete(t.count, owner)
 	}
 }
 
-// sweep forgets what has expired.
+// sweep forgets what has expired, and what was used once it is most of the queue.
 func (t *tickets) sweep(now time.Time) {
+	if len(t.queue) > 2*len(t.open)+minTickets {
+		t.queue = slices.DeleteFunc(t.queue, func(i issued) bool { return t.open[i.digest].identity == nil })
+	}
 	for len(t.queue) > 0 && !now.Before(t.queue[0].expires) {
 		if d := t.queue[0].digest; t.open[d].identity != nil {
 			t.remove(d)
@@ -121,7 +143,10 @@ func (g *Guard) Ticket(r *http.Request) (ticket string, ok bool) {
 	if !who.authenticated() {
 		return "", true
 	}
-	ticket, _, refused := g.tickets.issue(who, r.Header.Get("Origin"), time.Now())
+	ticket, _, refused := g.tickets.issue(r, time.Now())
+	if refused != nil {
+		g.tell(refused, who, r.RemoteAddr)
+	}
 	return ticket, refused == nil
 }
 
@@ -138,7 +163,7 @@ func (g *Guard) ServeTicket(w http.ResponseWriter, r *http.Request) {
 		g.Refuse(w, r, refusedTicketless)
 		return
 	}
-	text, expires, refused := g.tickets.issue(who, r.Header.Get("Origin"), time.Now())
+	text, expires, refused := g.tickets.issue(r, time.Now())
 	if refused != nil {
 		g.Refuse(w, r, refused)
 		return

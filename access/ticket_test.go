@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -183,6 +184,52 @@ func TestTicketFlood(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		if ticket, _ := issueTo(t, g, bearer(stranger, flood)); ticket == "" {
 			t.Error("when they have expired")
+		}
+	})
+}
+
+// Tickets that were used take no room, and the visitors of a page none from each other.
+func TestTicketsOfVisitors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := newTokens(t)
+		public, err := access.PublicGrant([]string{"prod"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := makeToken(t, tokens, access.TokenOptions{Name: "web", Grant: public})
+		var refused []string
+		g := access.NewGuard(access.GuardOptions{
+			Tokens: tokens, Limits: access.Limits{AddressRequests: access.Rate{PerSecond: -1}}, Observe: func(reason string) { refused = append(refused, reason) },
+		})
+		for range access.MaxTickets + 1 {
+			ticket, w := issueTo(t, g, bearer(stranger, text))
+			if who, _ := redeem(g, ticket, "", ""); who == nil {
+				t.Fatal(w.Body)
+			}
+		}
+		if n := g.TicketsKept(); n > 2_000 {
+			t.Errorf("%d tickets are kept, and none is open", n)
+		}
+		for range access.MaxTicketsIdentity {
+			issueTo(t, g, bearer("192.0.2.66:1", text))
+		}
+		if ticket, w := issueTo(t, g, bearer("192.0.2.66:1", text)); ticket != "" || w.Code != 429 {
+			t.Errorf("a visitor who takes all: %d %s", w.Code, w.Body)
+		}
+		flood := bearer("192.0.2.66:1", text)
+		who, _ := ask(g, flood)
+		if ticket, ok := g.Ticket(flood.WithContext(access.NewContext(flood.Context(), who))); ok {
+			t.Errorf("and among flags: %q", ticket)
+		}
+		if fmt.Sprint(refused) != "[tooManyTickets tooManyTickets]" {
+			t.Errorf("refusals %q", refused)
+		}
+		if ticket, w := issueTo(t, g, bearer(stranger, text)); ticket == "" {
+			t.Errorf("another visitor: %s", w.Body)
+		}
+		time.Sleep(30 * time.Second)
+		if ticket, _ := issueTo(t, g, flood); ticket == "" || g.TicketsKept() != 1 {
+			t.Errorf("%d tickets are kept when they have expired", g.TicketsKept())
 		}
 	})
 }

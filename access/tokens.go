@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,39 @@ type Token struct {
 	Grant    Grant     `json:"grant"`
 	Created  time.Time `json:"created"`
 	Expires  time.Time `json:"expires,omitzero"`  // zero: never
-	LastUsed time.Time `json:"lastUsed,omitzero"` // to the minute, and up to five minutes late in other processes; zero: never
+	LastUsed time.Time `json:"lastUsed,omitzero"` // by a request or an open stream, to the minute, and up to five minutes late in other processes; zero: never
+}
+
+// Recorded is what is to know of the token, as it goes on record: what takes more than one detail goes on in environments2, patterns2 and so on.
+func (t Token) Recorded() map[string]string {
+	expires := "never"
+	if !t.Expires.IsZero() {
+		expires = t.Expires.Format(time.RFC3339)
+	}
+	details := map[string]string{
+		"token": t.ID, "name": t.Name, "expires": expires, "public": strconv.FormatBool(t.Grant.public), "rights": strings.Join(t.Grant.rights.Names(), " "),
+	}
+	patterns := make([]string, len(t.Grant.patterns))
+	for i, p := range t.Grant.patterns {
+		patterns[i] = p.String()
+	}
+	spread(details, "environments", t.Grant.environments)
+	spread(details, "patterns", patterns)
+	return details
+}
+
+// spread puts words into as many details of a record as they take, up to maxDetails.
+func spread(details map[string]string, name string, words []string) {
+	key := name
+	for n := 1; len(words) > 0; {
+		longer := strings.TrimPrefix(details[key]+" "+words[0], " ")
+		if len(longer) > maxDetailBytes && details[key] != "" && n < maxDetails {
+			n++
+			key = name + strconv.Itoa(n)
+			continue
+		}
+		details[key], words = longer, words[1:]
+	}
 }
 
 // TokenOptions say what a new token is to be.
@@ -35,6 +68,11 @@ type TokenOptions struct {
 // ErrUnknownToken is the error when no token has a name or an ID.
 var ErrUnknownToken = errors.New("no token has this name or ID")
 
+// TokenError is the error of [Tokens.New] for a token that cannot be as it is asked for. Any other is the server's own.
+type TokenError struct{ what string }
+
+func (e *TokenError) Error() string { return e.what }
+
 // Tokens are those of one file. Several processes may use it at a time: the server that looks tokens up and notices changes within
 // a second while [Tokens.Run] runs, and commands that make and revoke them. It holds digests alone. All methods may be called from
 // many goroutines.
@@ -42,8 +80,9 @@ var ErrUnknownToken = errors.New("no token has this name or ID")
 // When the file cannot be read while it is in use, the tokens read before stay, and [Tokens.Err] tells. A file that is removed
 // revokes all of its tokens.
 type Tokens struct {
-	file string
-	log  *slog.Logger
+	file     string
+	log      *slog.Logger
+	onChange func([]Change) // nil where nobody asks
 
 	known atomic.Pointer[map[string]*knownToken] // by ID; the map is never changed
 	used  atomic.Bool                            // there are last uses that the file does not have
@@ -75,18 +114,28 @@ func OpenTokens(file string, log *slog.Logger) (*Tokens, error) {
 	return t, nil
 }
 
+// OnChange has f told what other processes changed in the file, whenever that is taken up. It is called before Run, and f must not block.
+func (t *Tokens) OnChange(f func([]Change)) { t.onChange = f }
+
+// tell hands on what other processes changed. No lock may be held.
+func (t *Tokens) tell(changes []Change) {
+	if len(changes) > 0 && t.onChange != nil {
+		t.onChange(changes)
+	}
+}
+
 // New makes a token. Its text is told this once and kept nowhere.
 func (t *Tokens) New(o TokenOptions) (text string, made Token, err error) {
 	if err := checkTokenName(o.Name); err != nil {
-		return "", Token{}, err
+		return "", Token{}, &TokenError{err.Error()}
 	}
 	now := time.Now().UTC().Truncate(time.Second)
 	expires := o.Expires.UTC().Truncate(time.Second)
 	switch {
 	case o.Grant.Key() == "":
-		return "", Token{}, errors.New("a token needs a grant")
+		return "", Token{}, &TokenError{"a token needs a grant"}
 	case !o.Expires.IsZero() && !expires.After(now):
-		return "", Token{}, errors.New("the token would have expired already")
+		return "", Token{}, &TokenError{"the token would have expired already"}
 	case o.Expires.IsZero():
 		expires = time.Time{}
 	}
@@ -94,7 +143,7 @@ func (t *Tokens) New(o TokenOptions) (text string, made Token, err error) {
 	r := tokenRecord{ID: id, Name: o.Name, SHA256: hex.EncodeToString(d[:]), Grant: o.Grant, Created: now, Expires: expires}
 	err = t.change(lockPatience, func(records []tokenRecord) ([]tokenRecord, error) {
 		if len(records) >= MaxTokens {
-			return nil, fmt.Errorf("there are %d tokens already: revoke some", len(records))
+			return nil, &TokenError{fmt.Sprintf("there are %d tokens already: revoke some", len(records))}
 		}
 		return append(records, r), nil
 	})
@@ -130,6 +179,7 @@ func (t *Tokens) Revoke(idOrName string) ([]Token, error) {
 
 // List describes all tokens, by name and then by age. Expired ones are among them for 30 days, or until something else changes.
 func (t *Tokens) List() []Token {
+	t.useOpen(time.Now())
 	var list []Token
 	for _, k := range *t.known.Load() {
 		list = append(list, k.record.token(k.lastUsed()))
@@ -179,17 +229,32 @@ func (t *Tokens) identify(text string, now time.Time) (*Identity, *Refused) {
 	case k.identity.expired(now):
 		return nil, refusedExpired
 	}
+	t.use(k, now)
+	return k.identity, nil
+}
+
+// use notes that a token is used.
+func (t *Tokens) use(k *knownToken, now time.Time) {
 	if minute := now.Truncate(usedEvery).Unix(); minute > k.used.Load() {
 		k.used.Store(minute)
 		t.used.Store(true)
 	}
-	return k.identity, nil
+}
+
+// useOpen notes that the tokens of open sessions are used: who revokes what seems unused would end them.
+func (t *Tokens) useOpen(now time.Time) {
+	for _, k := range *t.known.Load() {
+		if k.identity.life.waited() {
+			t.use(k, now)
+		}
+	}
 }
 
 // poll reads the file again if it has changed.
 func (t *Tokens) poll() {
 	var over endings
-	defer func() { over.tell() }()
+	var changes []Change
+	defer func() { over.tell(); t.tell(changes) }()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.err == nil && unchanged(t.file, t.read) {
@@ -197,6 +262,7 @@ func (t *Tokens) poll() {
 	}
 	records, info, err := readTokens(t.file)
 	if err == nil {
+		changes = edited(*t.known.Load(), records, time.Now())
 		over = t.take(records, info)
 	} else if t.err == nil || t.err.Error() != err.Error() {
 		t.log.Error("the tokens cannot be read; those read before stay", "component", "access", "err", err)
@@ -206,6 +272,7 @@ func (t *Tokens) poll() {
 
 // flush writes when tokens were last used. What cannot be written now is written the next time.
 func (t *Tokens) flush(patience time.Duration) {
+	t.useOpen(time.Now())
 	if !t.used.Swap(false) {
 		return
 	}
@@ -231,13 +298,15 @@ func (t *Tokens) change(patience time.Duration, edit func([]tokenRecord) ([]toke
 	}
 	defer unlock()
 	var over endings
-	defer func() { over.tell() }()
+	var changes []Change
+	defer func() { over.tell(); t.tell(changes) }()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	records, _, err := readTokens(t.file)
 	if err != nil {
 		return err
 	}
+	others := edited(*t.known.Load(), records, time.Now())
 	if records, err = edit(records); err != nil {
 		return err
 	}
@@ -245,6 +314,7 @@ func (t *Tokens) change(patience time.Duration, edit func([]tokenRecord) ([]toke
 	records = slices.DeleteFunc(records, func(r tokenRecord) bool { return !r.Expires.IsZero() && r.Expires.Before(old) })
 	info, err := writeTokens(t.file, records)
 	if info != nil {
+		changes = others
 		over = t.take(records, info) // it is in place even if it may not survive a crash of the machine
 	}
 	return err

@@ -382,6 +382,10 @@ func TestLastUse(t *testing.T) {
 		who, _ := ask(g, bearer(stranger, text))
 		var e ended
 		who.OnEnd(e.add)
+		time.Sleep(time.Hour)
+		if list := tokens.List(); !list[0].LastUsed.Equal(time.Now().Truncate(time.Minute)) {
+			t.Errorf("of an open session: %+v", list)
+		}
 		stop()
 		if list := openTokens(t, file).List(); !list[0].LastUsed.After(used) {
 			t.Errorf("in the file at the end: %+v", list)

@@ -47,6 +47,9 @@ func (a *api) accept(w http.ResponseWriter, r *http.Request) {
 // body reads the JSON of a request, strictly.
 func body(w http.ResponseWriter, r *http.Request, into any) *problem {
 	err := json.UnmarshalRead(http.MaxBytesReader(w, r.Body, maxBody), into, json.RejectUnknownMembers(true))
+	if refused := unread(err); refused != nil {
+		return refused
+	}
 	if err != nil {
 		return &problem{http.StatusBadRequest, "badBody", "the body is not the JSON that is expected: " + clip(err.Error()), "see the OpenAPI document"}
 	}

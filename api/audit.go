@@ -65,26 +65,28 @@ func (a *api) records(w http.ResponseWriter, r *http.Request) {
 
 var logUnavailable = &problem{http.StatusServiceUnavailable, "logUnavailable", "the audit log does not answer", "try again in a moment"}
 
-// followRecords answers with a line of JSON for each record, as they come, until the reader or its credential is gone. The reader keeps
-// the sequence it has come to.
+// followRecords answers with a line of JSON for each record, as they come, until the reader, its credential or the server is
+// gone. The reader keeps the sequence it has come to.
 func (a *api) followRecords(w http.ResponseWriter, r *http.Request, q audit.Query) {
-	select {
-	case a.followers <- struct{}{}:
-		defer func() { <-a.followers }()
-	default:
+	who := access.FromContext(r.Context())
+	leave, refused := a.followers.enter(r, who)
+	if refused != nil {
 		w.Header().Set("Retry-After", "10")
-		(&problem{http.StatusTooManyRequests, "tooManyFollowers", "too many follow the audit log", "come again when one has gone"}).write(w)
+		refused.write(w)
 		return
 	}
-	ctx, cancel := context.WithCancel(r.Context())
+	defer leave()
+	ctx, cancel := a.followers.during(r, who)
 	defer cancel()
-	defer access.FromContext(ctx).OnEnd(func(access.End) { cancel() })()
 	control := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Cache-Control", "no-store")
 	_ = control.Flush()
 	_ = control.SetWriteDeadline(time.Time{}) // while nothing is written: HTTP/2 ends a stream by it all the same
 	err := a.o.Log.Follow(ctx, q.After, func(e audit.Entry) error {
+		if err := ctx.Err(); err != nil { // of a batch that was read while the credential was good
+			return err
+		}
 		seen, selected := q.Select(e)
 		if !selected {
 			return nil
@@ -160,14 +162,16 @@ func (d *reader) record(r *audit.Record) *audit.Record {
 	if d.who.Grant.Covers(access.Whole(0)) {
 		return r
 	}
+	seen := *r
+	seen.Prev = nil // it is of the record before, which may be hidden
 	if r.Event != nil && r.Event.Environment != "" && d.who.Grant.Allows(r.Event.Environment) && d.who.Grant.Everything() {
-		return r
+		return &seen
 	}
 	if r.CommitRecord == nil || !d.who.Grant.Allows(r.Environment) {
 		return nil
 	}
 	live := d.o.Live.Get(r.Environment)
-	seen, commit := *r, *r.CommitRecord
+	commit := *r.CommitRecord
 	seen.CommitRecord = &commit
 	commit.Due = 0 // it counts other environments
 	commit.Problems, commit.Waiting = d.beyond.problems(visible(r.Problems, d.who, live)), d.beyond.text(r.Waiting)

@@ -30,8 +30,12 @@ type Options struct {
 	Log Log
 	// Note puts on record what operators do, and who is shown sensitive values; nil where there is no record.
 	Note func(context.Context, audit.Event) error
-	// Revealed is told of reads of sensitive values by those who may; it must not block.
-	Revealed func(who *access.Identity, env, path string)
+	// Revealed is told of reads of sensitive values by those who may, with the commit where it is not what is live that is read; it must not
+	// block.
+	Revealed func(who *access.Identity, env, path, commit string)
+	// Refused is told of each request that its caller has not the right to make, or that is beyond a limit, by the code of the answer; nil
+	// where nobody counts.
+	Refused func(who *access.Identity, remoteAddr, code string)
 	// History answers about the past; nil where there is none.
 	History *history.History
 	// Look tells how following goes.
@@ -68,7 +72,7 @@ func New(o Options) *Handler {
 	if o.Slog == nil {
 		o.Slog = slog.New(slog.DiscardHandler)
 	}
-	a := &api{o: o, followers: make(chan struct{}, maxFollowers)}
+	a := &api{o: o, followers: newFollowers()}
 	mux := http.NewServeMux()
 	config := func(w http.ResponseWriter, r *http.Request) { a.config(w, r, access.FromContext(r.Context())) }
 	mux.HandleFunc("GET "+configPrefix, config)
@@ -116,7 +120,15 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, who *access.Iden
 		return
 	}
 	deadline(w)
-	h.mux.ServeHTTP(w, r.WithContext(access.NewContext(r.Context(), who)))
+	h.mux.ServeHTTP(h.api.counting(w, r, who), r.WithContext(access.NewContext(r.Context(), who)))
+}
+
+// counting is where an answer is written that may be a refusal.
+func (a *api) counting(w http.ResponseWriter, r *http.Request, who *access.Identity) http.ResponseWriter {
+	if a.o.Refused == nil {
+		return w
+	}
+	return &counted{w, func(code string) { a.o.Refused(who, r.RemoteAddr, code) }}
 }
 
 // deadline gives the client a bounded time to take the answer.
@@ -136,20 +148,20 @@ type api struct {
 	withins withins
 	// settables are the paths that depend on who asks.
 	settables settables
-	// followers holds a token for each reader that follows the audit log.
-	followers chan struct{}
+	followers *followers
 }
 
 // Keys of headers, in the form in which they can be set directly.
 const (
 	headerETag   = "Etag"
 	headerCommit = "Trunkline-Commit"
+	headerAPIKey = "X-Api-Key"
 )
 
 var (
 	contentJSON = []string{"application/json"}
-	nosniff     = []string{"nosniff"}
 	varyContext = []string{headerContext}
+	private     = []string{"private, no-cache"}
 )
 
 // vary tells caches that the answer depends on who asks.
@@ -165,7 +177,7 @@ func vary(h http.Header) {
 func (a *api) config(w http.ResponseWriter, r *http.Request, who *access.Identity) {
 	rd, refused := a.asked(w, r, who)
 	if refused != nil {
-		refused.write(w)
+		refused.write(a.counting(w, r, who))
 		return
 	}
 	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, configPrefix), "/")
@@ -176,13 +188,16 @@ func (a *api) config(w http.ResponseWriter, r *http.Request, who *access.Identit
 	}
 	if a.o.Revealed != nil && who.Grant.May(access.Reveal) {
 		if shown, _ := rd.plain(path); shown == nil || shown.Sum() != v.Sum() {
-			a.o.Revealed(who, rd.version.Snapshot.Environment, path)
+			a.o.Revealed(who, rd.version.Snapshot.Environment, path, rd.past)
 		}
 	}
 	tag := etag(v)
 	headers := [2]string{tag, rd.version.ID}
 	h := w.Header()
 	h[headerETag], h[headerCommit] = headers[:1:1], headers[1:]
+	if r.Header[headerAPIKey] != nil { // caches know of Authorization that an answer to it is nobody else's, and not of this
+		h["Cache-Control"] = private
+	}
 	if !who.Grant.Everything() || rd.overridden(path) { // perhaps by what the reader does not see
 		vary(h)
 	}
@@ -191,7 +206,6 @@ func (a *api) config(w http.ResponseWriter, r *http.Request, who *access.Identit
 		return
 	}
 	h["Content-Type"] = contentJSON
-	h["X-Content-Type-Options"] = nosniff
 	buf := buffers.Get().(*[]byte)
 	body := v.AppendJSON((*buf)[:0])
 	if len(body) > largeAnswer {

@@ -6,7 +6,8 @@ import (
 	"github.com/trunkline/trunkline/access"
 )
 
-// SessionsStatus tells how far the connected clients of an environment have followed. Names and reasons are clients' own words.
+// SessionsStatus tells how far the connected clients of an environment have followed, those who may read everything in it. Names and
+// reasons are clients' own words, and a reason may quote a value.
 type SessionsStatus struct {
 	Total int `json:"total"` // which have had their first values
 	// Of the total, by what they say of the live version: those that use it, were sent it and have not answered, and could not use it.
@@ -14,12 +15,11 @@ type SessionsStatus struct {
 	Pending  int `json:"pending"`
 	Rejected int `json:"rejected"`
 
-	ByVersion     []VersionSessions `json:"byVersion"` // the newest first
-	OtherVersions int               `json:"otherVersions,omitempty"`
-	ByClient      []ClientSessions  `json:"byClient"` // the most sessions first
-	OtherClients  int               `json:"otherClients,omitempty"`
-	// Rejections are told to those alone who may read everything: a reason may quote a value.
-	Rejections []SessionRejection `json:"rejections,omitempty"`
+	ByVersion     []VersionSessions  `json:"byVersion"` // the newest first
+	OtherVersions int                `json:"otherVersions,omitempty"`
+	ByClient      []ClientSessions   `json:"byClient"` // the most sessions first
+	OtherClients  int                `json:"otherClients,omitempty"`
+	Rejections    []SessionRejection `json:"rejections,omitempty"`
 }
 
 // VersionSessions are the sessions of one version.
@@ -48,17 +48,15 @@ type SessionRejection struct {
 	At      time.Time `json:"at"`
 }
 
-// sessionsStatus is what a reader with the right history may know of an environment's sessions; nil where nothing is known.
+// sessionsStatus is what a reader with the right history may know of an environment's sessions; nil where nothing is known. Most are of
+// clients that read other paths than a reader of some: who they are, how many, and what they could not use is not such a reader's to know.
 func (a *api) sessionsStatus(env string, who *access.Identity) *SessionsStatus {
-	if a.o.Convergence == nil {
+	if a.o.Convergence == nil || !who.Grant.Everything() {
 		return nil
 	}
 	s, ok := a.o.Convergence(env)
 	if !ok {
 		return nil
-	}
-	if !who.Grant.Everything() {
-		s.Rejections = nil
 	}
 	return &s
 }

@@ -2,7 +2,10 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -18,7 +21,40 @@ func (p *problem) write(w http.ResponseWriter) {
 	if p.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
+	if told, ok := w.(*counted); ok && p.refusal() {
+		told.tell(p.Code)
+	}
 	writeJSON(w, p.status, map[string]*problem{"error": p})
+}
+
+// counted is where an answer is written of which somebody is told if it is a refusal.
+type counted struct {
+	http.ResponseWriter
+	tell func(code string)
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *counted) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// refusal tells whether a problem is that the caller has not the right, or keeps to no limit.
+func (p *problem) refusal() bool {
+	switch p.status {
+	case http.StatusForbidden, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
+		return true
+	}
+	return false
+}
+
+// unread tells which limit kept a body from being read; nil where none did.
+func unread(err error) *problem {
+	large := (*http.MaxBytesError)(nil)
+	switch {
+	case errors.As(err, &large):
+		return &problem{http.StatusRequestEntityTooLarge, "tooLarge", fmt.Sprintf("the body is larger than %d KiB", large.Limit>>10), "ask for less at a time"}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &problem{http.StatusRequestTimeout, "tooSlow", "the body did not come in time", "send it at once"}
+	}
+	return nil
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
@@ -29,7 +65,6 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = w.Write(append(data, '\n'))
 }
@@ -49,9 +84,11 @@ const (
 	maxBody   = 64 << 10 // bytes of a request
 	maxReason = 1000     // bytes of what an operator gives as a reason
 
-	maxFollowers = 16  // of the audit log
-	maxCompared  = 64  // environments of one matrix
-	maxVerdicts  = 200 // records that one blame looks up
+	maxFollowers         = 16 // of the audit log
+	maxFollowersIdentity = 4  // with one credential, or without one from one address
+
+	maxCompared = 64  // environments of one matrix
+	maxVerdicts = 200 // records that one blame looks up
 
 	maxLookedInto = 50   // versions that one listing looks into for what is left of a map that came or went
 	maxWithins    = 1000 // of what was found there, kept

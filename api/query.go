@@ -2,10 +2,12 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/trunkline/trunkline/access"
 	"github.com/trunkline/trunkline/value"
@@ -15,7 +17,7 @@ import (
 func (a *api) query(w http.ResponseWriter, r *http.Request) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, value.MaxQueryBytes))
 	if err != nil {
-		(&problem{http.StatusRequestEntityTooLarge, "tooLarge", "the query is larger than 64 KiB, or was cut", "ask for less at a time"}).write(w)
+		cmp.Or(unread(err), &problem{http.StatusBadRequest, "badBody", "the body was cut", "send it again"}).write(w)
 		return
 	}
 	attributes, data := ownContext(data)
@@ -33,21 +35,63 @@ func (a *api) query(w http.ResponseWriter, r *http.Request) {
 		refused.write(w)
 		return
 	}
+	reveals := a.o.Revealed != nil && who.Grant.May(access.Reveal)
+	asks := reveals && conditional(data) && differs(rd.all(), rd.shown(false), q.Pattern(), nil)
+	if asks { // whatever the answer is, and if there is none: it tells something of them
+		a.o.Revealed(who, rd.version.Snapshot.Environment, q.Pattern().String(), rd.past)
+	}
 	answer, err := q.Run(rd.all(), value.QueryBudget{})
 	if err != nil {
 		(&problem{http.StatusBadRequest, "queryTooMuch", err.Error(), "narrow the pattern or the condition"}).write(w)
 		return
 	}
-	if a.o.Revealed != nil && who.Grant.May(access.Reveal) {
-		if slices.ContainsFunc(answer.Matches, func(m value.QueryMatch) bool {
-			shown, _ := rd.plain(m.Path)
-			return shown == nil || shown.Sum() != m.Value.Sum()
-		}) {
-			a.o.Revealed(who, rd.version.Snapshot.Environment, q.Pattern().String())
-		}
+	if reveals && !asks && rd.told(answer) {
+		a.o.Revealed(who, rd.version.Snapshot.Environment, q.Pattern().String(), rd.past)
 	}
 	w.Header()[headerCommit] = []string{rd.version.ID}
 	writeJSON(w, http.StatusOK, answer)
+}
+
+// told tells whether an answer holds what is not seen without the right to reveal.
+func (rd *reading) told(answer value.QueryAnswer) bool {
+	return slices.ContainsFunc(answer.Matches, func(m value.QueryMatch) bool {
+		shown, _ := rd.plain(m.Path)
+		return shown == nil || shown.Sum() != m.Value.Sum()
+	})
+}
+
+// conditional tells whether a query has a condition: it is asked of the values themselves, so that an answer tells of what is in none of its
+// matches.
+func conditional(query []byte) bool {
+	body, err := value.ParseJSON(query)
+	if err != nil {
+		return false
+	}
+	_, has := body.Get("where")
+	return has
+}
+
+// differs tells whether a pattern selects something, at a path or below it, that is not the same in two trees.
+func differs(a, b *value.Value, pattern value.Pattern, at value.Path) bool {
+	if b != nil && a.Sum() == b.Sum() {
+		return false
+	}
+	if pattern.Match(at) {
+		return true
+	}
+	for i, e := range a.Entries() {
+		if a.Kind() == value.List {
+			e.Key = strconv.Itoa(i)
+		}
+		var other *value.Value
+		if b != nil {
+			other, _ = b.Step(e.Key)
+		}
+		if differs(e.Value, other, pattern, append(at[:len(at):len(at)], e.Key)) {
+			return true
+		}
+	}
+	return false
 }
 
 // ownContext takes the context out of a query, of which it is no part: who it is about, as far as that depends on who asks. What cannot be

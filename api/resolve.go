@@ -16,6 +16,7 @@ import (
 // about.
 type reading struct {
 	version   *apply.Version
+	past      string // the commit where an earlier version was asked for
 	who       *access.Identity
 	values    *value.Value // as configured, narrowed to what is seen
 	overrides *experiment.Set
@@ -34,6 +35,22 @@ func (rd *reading) decide(now time.Time) {
 // overridden tells whether something may be laid over what stands at a path, or over a part of it.
 func (rd *reading) overridden(text string) bool { return rd.settable != nil && rd.settable.meets(text) }
 
+// all are all values that are seen.
+func (rd *reading) all() *value.Value { return rd.shown(rd.who.Grant.May(access.Reveal)) }
+
+// shown are all values that are seen with the right to reveal, or without it.
+func (rd *reading) shown(reveals bool) *value.Value {
+	rd.decide(time.Now())
+	if len(rd.choices) == 0 && reveals == rd.who.Grant.May(access.Reveal) {
+		return rd.values
+	}
+	base, overrides := rd.version.Snapshot.Of(reveals)
+	if len(rd.choices) > 0 {
+		base = overrides.Values(base, rd.choices)
+	}
+	return scope(rd.version, rd.who).Select(base)
+}
+
 // lookup is the value at a path.
 func (rd *reading) lookup(text string) (*value.Value, bool) {
 	if !rd.overridden(text) {
@@ -45,16 +62,6 @@ func (rd *reading) lookup(text string) (*value.Value, bool) {
 	}
 	rd.decide(time.Now())
 	return resolved(rd.version, rd.who, rd.who.Grant.May(access.Reveal), rd.choices, path)
-}
-
-// all are all values that are seen.
-func (rd *reading) all() *value.Value {
-	rd.decide(time.Now())
-	if len(rd.choices) == 0 {
-		return rd.values
-	}
-	base, overrides := rd.version.Snapshot.Of(rd.who.Grant.May(access.Reveal))
-	return scope(rd.version, rd.who).Select(overrides.Values(base, rd.choices))
 }
 
 // plain is the value at a path as it is seen without the right to reveal.

@@ -68,7 +68,7 @@ func (a *api) asked(w http.ResponseWriter, r *http.Request, who *access.Identity
 		if refused != nil {
 			return reading{}, refused
 		}
-		return reading{version: version, who: who, values: scope(version, who).Select(unnarrowed(version, who))}, nil
+		return reading{version: version, past: version.ID, who: who, values: scope(version, who).Select(unnarrowed(version, who))}, nil
 	}
 	version, refused := a.version(queryValue(r, "env"), who)
 	if refused != nil {

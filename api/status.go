@@ -113,8 +113,12 @@ func (a *api) status(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if who.Grant.May(access.History) {
-		look, sessions := a.o.Look(), a.o.Sessions()
-		answer.Server, answer.Look, answer.Sessions, answer.Log = a.o.Server, &look, &sessions, a.logStatus()
+		look := a.o.Look()
+		answer.Server, answer.Look, answer.Log = a.o.Server, &look, a.logStatus()
+		if who.Grant.Covers(access.Whole(0)) { // they are of all environments
+			sessions := a.o.Sessions()
+			answer.Sessions = &sessions
+		}
 		if !s.Judged.IsZero() {
 			answer.Judged = s.Judged.String()
 		}
@@ -165,13 +169,13 @@ func (a *api) environmentStatus(e apply.EnvironmentStatus, who *access.Identity)
 }
 
 // visible are the problems that a reader may know of: those of the environments of the grant, and where it is for some paths, those
-// at paths that the reader sees.
+// at paths that the reader sees. What the manifest calls flags or environments is no value at a path of that name.
 func visible(problems []compile.Problem, who *access.Identity, live *apply.Version) []compile.Problem {
 	may := restricted(who, live)
 	seen := []compile.Problem{}
 	for _, p := range problems {
 		path, err := value.ParsePath(p.Path)
-		if !who.Grant.Everything() && (err != nil || p.Path == "" || !may.Sees(path)) {
+		if !who.Grant.Everything() && (err != nil || p.Path == "" || p.File == compile.ManifestFile || !may.Sees(path)) {
 			continue
 		}
 		envs := slices.DeleteFunc(slices.Clone(p.Environments), func(env string) bool { return !who.Grant.Allows(env) })

@@ -41,17 +41,44 @@ func (a *api) newToken(w http.ResponseWriter, r *http.Request) {
 		refused.write(w)
 		return
 	}
-	if !access.FromContext(r.Context()).Grant.Covers(asked.Grant) {
+	who := access.FromContext(r.Context())
+	if !who.Grant.Covers(asked.Grant) {
 		(&problem{http.StatusForbidden, "forbidden", "the token would be granted more than the credential that asks for it", "grant it less, or ask an operator"}).write(w)
+		return
+	}
+	if refused := outlives(asked.Expires, who.Expires); refused != nil {
+		refused.write(w)
 		return
 	}
 	text, made, err := a.o.Tokens.New(access.TokenOptions{Name: asked.Name, Grant: asked.Grant, Expires: asked.Expires})
 	if err != nil {
-		(&problem{http.StatusBadRequest, "badToken", err.Error(), "see operate.md for what a token can be granted"}).write(w)
+		a.unmade(err).write(w)
 		return
 	}
-	a.note(r, audit.Event{Kind: "credential", Reason: "made", Details: map[string]string{"token": made.ID, "name": made.Name}})
+	a.note(r, audit.Event{Kind: "credential", Reason: "made", Details: made.Recorded()})
 	writeJSON(w, http.StatusCreated, MadeToken{text, made})
+}
+
+// outlives refuses a token that would be good for longer than the credential by which it is made: whoever has that would have it for ever.
+func outlives(expires, maker time.Time) *problem {
+	if maker.IsZero() || !expires.IsZero() && !expires.After(maker) {
+		return nil
+	}
+	end := maker.UTC().Format(time.RFC3339)
+	return &problem{
+		http.StatusForbidden, "forbidden", "the token would outlive the credential that asks for it, which expires at " + end,
+		"let it expire no later, or ask an operator whose credential does not expire",
+	}
+}
+
+// unmade tells why a token could not be made: what is wrong with it, or else what its maker cannot mend, which is for the log.
+func (a *api) unmade(err error) *problem {
+	var wrong *access.TokenError
+	if errors.As(err, &wrong) {
+		return &problem{http.StatusBadRequest, "badToken", wrong.Error(), "see operate.md for what a token can be granted"}
+	}
+	a.o.Slog.Error("a token cannot be made", "component", "api", "err", err)
+	return &problem{http.StatusServiceUnavailable, "notMade", "the token could not be made", "try again in a moment; the server's log says why"}
 }
 
 func (a *api) tokens(w http.ResponseWriter, r *http.Request) {
@@ -61,23 +88,39 @@ func (a *api) tokens(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) revokeToken(w http.ResponseWriter, r *http.Request) {
-	name, who := r.PathValue("name"), access.FromContext(r.Context())
-	beyond := slices.ContainsFunc(a.o.Tokens.List(), func(t access.Token) bool {
-		return (t.ID == name || t.Name == name) && !who.Grant.Covers(t.Grant)
-	})
-	revoked, err := []access.Token(nil), access.ErrUnknownToken
-	if !beyond { // what is granted more is as if it were not there
-		revoked, err = a.o.Tokens.Revoke(name)
+	revoked, err := a.revoke(r.PathValue("name"), access.FromContext(r.Context()))
+	for _, t := range revoked {
+		a.note(r, audit.Event{Kind: "credential", Reason: "revoked", Details: t.Recorded()})
 	}
 	switch {
 	case errors.Is(err, access.ErrUnknownToken):
 		(&problem{http.StatusNotFound, "unknownToken", err.Error(), "see GET /v1/tokens"}).write(w)
 	case err != nil:
+		a.o.Slog.Error("a token cannot be revoked", "component", "api", "err", err)
 		(&problem{http.StatusServiceUnavailable, "notRevoked", "the token could not be revoked", "try again in a moment; the server's log says why"}).write(w)
 	default:
-		for _, t := range revoked {
-			a.note(r, audit.Event{Kind: "credential", Reason: "revoked", Details: map[string]string{"token": t.ID, "name": t.Name}})
-		}
 		writeJSON(w, http.StatusOK, TokenList{revoked})
 	}
+}
+
+// revoke revokes the token with an ID, or else all that have a name, one by one: those that are granted more than who asks are as if they
+// were not there, also where one has the name of another that is not.
+func (a *api) revoke(idOrName string, who *access.Identity) (revoked []access.Token, err error) {
+	list := slices.DeleteFunc(a.o.Tokens.List(), func(t access.Token) bool {
+		return t.ID != idOrName && t.Name != idOrName || !who.Grant.Covers(t.Grant)
+	})
+	if i := slices.IndexFunc(list, func(t access.Token) bool { return t.ID == idOrName }); i >= 0 {
+		list = list[i : i+1]
+	}
+	for _, t := range list {
+		gone, err := a.o.Tokens.Revoke(t.ID)
+		if err != nil && !errors.Is(err, access.ErrUnknownToken) { // another request was faster
+			return revoked, err
+		}
+		revoked = append(revoked, gone...)
+	}
+	if len(revoked) == 0 {
+		return nil, access.ErrUnknownToken
+	}
+	return revoked, nil
 }

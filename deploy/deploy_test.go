@@ -144,13 +144,99 @@ func TestYAMLParses(t *testing.T) {
 	}
 }
 
-func help(t *testing.T, verb string) string {
-	t.Helper()
-	out, err := exec.Command("go", "run", "../cmd/trunkline", verb, "--help").Output()
+// TestDocumentsNameWhatIsThere holds the commands of the documents, with their flags, against the program.
+func TestDocumentsNameWhatIsThere(t *testing.T) {
+	documents, err := filepath.Glob("../docs/*.md")
 	if err != nil {
-		t.Fatalf("%s --help: %v", verb, err)
+		t.Fatal(err)
 	}
-	return string(out)
+	everything := ""
+	for _, file := range append(documents, "../README.md", "README.md") {
+		commands := matches(strings.ReplaceAll(read(t, file), "\\\n", " "), "(?m)(?:^|[\\s/`(])trunkline ([a-z][^`#|\\n]*)")
+		if strings.HasSuffix(file, "operate.md") && len(commands) < 10 {
+			t.Errorf("%s: %d commands were found", file, len(commands))
+		}
+		for _, verb := range matches(read(t, file), `(?m)^    trunkline ([a-z]+)`) {
+			if !slices.Contains(verbs(t), verb) {
+				t.Errorf("%s: there is no trunkline %s", file, verb)
+			}
+		}
+		for _, command := range commands {
+			verb, known := documented(t, command)
+			if verb == "" {
+				continue
+			}
+			everything += known
+			for _, flag := range matches(command, `(?:^| )(--?[a-z][a-z-]*)`) {
+				if !regexp.MustCompile(`(^|[ ,\[])` + flag + `\b`).MatchString(known) {
+					t.Errorf("%s: trunkline %s knows no %s: %s", file, verb, flag, command)
+				}
+			}
+		}
+	}
+	everything += help(t, "serve")
+	for _, flag := range matches(read(t, "../docs/operate.md"), "`(--[a-z][a-z-]+)") {
+		if !strings.Contains(everything, flag) {
+			t.Errorf("operate.md: there is no %s", flag)
+		}
+	}
+}
+
+// documented are the verb of a command and its help; "" where the text is no command.
+func documented(t *testing.T, command string) (verb, text string) {
+	t.Helper()
+	words := strings.Fields(command)
+	if !slices.Contains(verbs(t), words[0]) {
+		return "", ""
+	}
+	text = help(t, words[0])
+	if !strings.Contains(text, "<command>") || len(words) == 1 {
+		return words[0], text
+	}
+	for sub := range strings.SplitSeq(words[1], "|") { // new|list|revoke
+		if !strings.Contains(text, words[0]+" "+sub+" ") {
+			t.Errorf("there is no trunkline %s %s: %s", words[0], sub, command)
+			return "", ""
+		}
+		words[1] = sub
+	}
+	return words[0] + " " + words[1], help(t, words[0], words[1])
+}
+
+func verbs(t *testing.T) []string { return matches(help(t), `(?m)^  ([a-z]+)`) }
+
+// program is the command, built once for all tests.
+var program string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "trunkline")
+	if err != nil {
+		panic(err)
+	}
+	program = filepath.Join(dir, "trunkline")
+	if out, err := exec.Command("go", "build", "-o", program, "../cmd/trunkline").CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("go build: %v: %s", err, out))
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// helped are the texts of help that were asked for.
+var helped = map[string]string{}
+
+func help(t *testing.T, verb ...string) string {
+	t.Helper()
+	name := strings.Join(verb, " ")
+	if text, ok := helped[name]; ok {
+		return text
+	}
+	out, err := exec.Command(program, append(verb, "--help")...).Output()
+	if err != nil {
+		t.Fatalf("%s --help: %v", name, err)
+	}
+	helped[name] = string(out)
+	return helped[name]
 }
 
 // exposed are the names of the metrics of a server that has something live.

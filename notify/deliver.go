@@ -18,12 +18,17 @@ func (s *session) deliver() {
 			return
 		case !s.direct:
 			s.hub.writes.Go(func() {
-				if s.push(f) {
+				again := s.push(f)
+				s.reveal(f)
+				if again {
 					s.hub.queue.add(s)
 				}
 			})
 			return
-		case !s.lend(f, f.parts(s.deflate), 0):
+		}
+		again := s.lend(f, f.parts(s.deflate), 0)
+		s.reveal(f) // whatever becomes of its end
+		if !again {
 			return
 		}
 	}
@@ -67,7 +72,7 @@ func (s *session) lacks() (*frame, *state) {
 	}
 	a := s.view.look(s.asks, s.who)
 	defer s.view.mu.Unlock()
-	p, f := a.person, s.view.deltaFrame(s.has, a.to, s.cause(a.number))
+	p, f := a.person, s.view.deltaFrame(a.person, s.has, a.to, s.cause(a.number))
 	s.asks, s.number, s.asked = p, a.number, false
 	switch {
 	case f != nil:
@@ -103,11 +108,11 @@ func (s *session) shows() *state {
 	}
 }
 
-// cause is why the session is sent something else, when the view stands at a version.
+// cause is why the session is sent something else, when the view stands at a version. The view's lock must be held.
 func (s *session) cause(number uint32) string {
 	switch {
 	case s.number != number:
-		return string(s.view.version.Load().Cause)
+		return s.view.cause
 	case s.asked:
 		return causeContext
 	}

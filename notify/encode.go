@@ -52,17 +52,17 @@ const (
 
 // deltaFrame leads from one state to another, for a reason; nil when they have the same content. The lock must be held, as for all that
 // follows.
-func (v *view) deltaFrame(from, to *state, cause string) *frame {
+func (v *view) deltaFrame(p *person, from, to *state, cause string) *frame {
 	if from.cursor == to.cursor {
 		return nil
 	}
 	return v.frames.get(content{wire.TypeDelta, from.cursor, to.cursor, cause}, func() *frame {
-		return v.changeFrame(from, to, cause, !same(from.definitions, to.definitions))
+		return v.changeFrame(p, from, to, cause, !same(from.definitions, to.definitions))
 	})
 }
 
 // changeFrame leads from one state to another by a patch, or where that is large, by all values.
-func (v *view) changeFrame(from, to *state, cause string, defines bool) *frame {
+func (v *view) changeFrame(p *person, from, to *state, cause string, defines bool) *frame {
 	b := appendCursor(begin(wire.TypeDelta), "from", from.cursor)
 	b = appendCursor(b, "to", to.cursor)
 	b = append(b, v.about()...)
@@ -71,8 +71,9 @@ func (v *view) changeFrame(from, to *state, cause string, defines bool) *frame {
 	before := len(b)
 	b = value.AppendPatch(b, value.Diff(from.values, to.values))
 	f := defining(wire.TypeDelta, to, defines, append(b, '}'))
+	f.reveals = v.revealing(p, from, to, defines)
 	if len(b)-before > wire.MaxWhole {
-		same := *v.snapshotFrame(to, wire.ReasonLargeChange)
+		same := *v.snapshotFrame(p, to, wire.ReasonLargeChange)
 		f = &same
 	}
 	f.since = v.since(cause)
@@ -91,16 +92,17 @@ func (v *view) since(cause string) time.Time {
 }
 
 // resumeFrame answers a hello that names a state, with the definitions for those who decide by themselves.
-func (v *view) resumeFrame(had, to *state) *frame {
-	cause := string(v.version.Load().Cause)
+func (v *view) resumeFrame(p *person, had, to *state) *frame {
+	cause := v.cause
 	var f *frame
 	switch {
 	case had.cursor == to.cursor:
 		f = defining(wire.TypeCurrent, to, v.local, v.currentText(to))
+		f.reveals = v.revealing(p, had, to, v.local)
 	case v.local:
-		f = v.changeFrame(had, to, cause, true)
+		f = v.changeFrame(p, had, to, cause, true)
 	default:
-		f = v.deltaFrame(had, to, cause)
+		f = v.deltaFrame(p, had, to, cause)
 	}
 	late := *f
 	late.since = noTime // how long the client was away is no delay of ours
@@ -108,10 +110,12 @@ func (v *view) resumeFrame(had, to *state) *frame {
 }
 
 // snapshotFrame tells everything. It is encoded when it is first sent: that may take long.
-func (v *view) snapshotFrame(to *state, reason string) *frame {
+func (v *view) snapshotFrame(p *person, to *state, reason string) *frame {
 	version := v.version.Load()
 	return v.frames.get(content{wire.TypeSnapshot, "", to.cursor, reason}, func() *frame {
-		return newFrame(wire.TypeSnapshot, func() [][]byte { return v.snapshotTexts(to, version, reason) })
+		f := newFrame(wire.TypeSnapshot, func() [][]byte { return v.snapshotTexts(to, version, reason) })
+		f.reveals = v.revealing(p, nil, to, true)
+		return f
 	})
 }
 
@@ -193,7 +197,7 @@ func (v *view) appendVersion(b []byte, version *apply.Version) []byte {
 	if !version.RollbackOf.IsZero() {
 		b = appendField(b, "rollbackOf", version.RollbackOf.String())
 	}
-	if l := version.Lineage; l != nil && v.grant.May(access.History) {
+	if l := version.Lineage; l != nil && v.grant.May(access.History) && v.concerns(l) {
 		b = append(append(b, `,"lineage":`...), wire.Encode(lineage(l))...)
 	}
 	return b

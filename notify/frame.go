@@ -22,6 +22,7 @@ type frame struct {
 	since    time.Time // when what it tells went live; zero when it tells nothing new
 	plain    func() [][]byte
 	deflated func() [][]byte
+	reveals  func() *sight // nil where it cannot show what is sensitive
 }
 
 // headroom is the space that is left before a text for the longest header of a server's frame.

@@ -17,6 +17,7 @@ func (h *Hub) greet(s *session, m *wire.Client) *refusal {
 		return refused
 	}
 	if refused = mayDecide(s.who.Grant, m); refused != nil {
+		s.forbidden(refused)
 		return refused
 	}
 	h.know(s, m.Client)
@@ -62,12 +63,9 @@ func (h *Hub) join(s *session, at sight, m *wire.Client, answer func(*view, *per
 	if !ok {
 		return &refusal{wire.CloseTooMany, "tooManyViews", "too many different sets of patterns are in use", "use the patterns of others"}
 	}
-	r, shown, ok := h.prepare(v, p, s.deflate, answer)
+	r, ok := h.prepare(v, p, s.deflate, answer)
 	if !ok {
 		return &refusal{wire.CloseUnknownEnvironment, "unknownEnvironment", "the environment is no longer served", "ask for another environment"}
-	}
-	if shown && h.o.Observe.Revealed != nil {
-		h.o.Observe.Revealed(s.who, at.env, at.text())
 	}
 	s.answerWith(v, p, r)
 	return nil
@@ -106,14 +104,14 @@ func (s *session) makeRoom(patterns int) *refusal {
 	return &refusal{wire.CloseTooMany, code, err.Error(), "ask with fewer, wider patterns"}
 }
 
-// prepare makes the answer for a session, encoded, and tells whether it shows sensitive values. It may take long, of a large
-// configuration or an expensive pattern, so that few do so at a time. It reports false where the environment is not served.
-func (h *Hub) prepare(v *view, p *person, deflate bool, answer func(*view, *person) *reply) (r *reply, shown, ok bool) {
+// prepare makes the answer for a session, encoded. It may take long, of a large configuration or an expensive pattern, so that few do so
+// at a time. It reports false where the environment is not served.
+func (h *Hub) prepare(v *view, p *person, deflate bool, answer func(*view, *person) *reply) (r *reply, ok bool) {
 	h.turns <- struct{}{}
 	defer func() { <-h.turns }()
 	changed, served := h.views.refresh(v)
 	if !served {
-		return nil, false, false
+		return nil, false
 	}
 	if changed {
 		h.queue.addAll(v.members())
@@ -121,7 +119,7 @@ func (h *Hub) prepare(v *view, p *person, deflate bool, answer func(*view, *pers
 	if r = answer(v, p); r.frame != nil {
 		r.frame.parts(deflate)
 	}
-	return r, v.reveals(p), true
+	return r, true
 }
 
 // answerWith has a session sent an answer before anything else, and by then look at a view for a person. An answer that waits is not
@@ -140,6 +138,13 @@ func (s *session) answerWith(v *view, p *person, r *reply) {
 	}
 	s.mu.Unlock()
 	s.deliver()
+}
+
+// forbidden puts it on record that the session is ended for a right that it has not.
+func (s *session) forbidden(why *refusal) {
+	if guard := s.hub.o.Guard; guard != nil {
+		guard.Count(s.who, s.net.RemoteAddr().String(), why.code)
+	}
 }
 
 // brief bounds what is echoed of a client's own text.

@@ -19,8 +19,8 @@ type Observer struct {
 	// Ended is called once for each session the server ended, with the reason: a code of the protocol page, or restart, slow,
 	// protocol, fault, revoked, changed or expired.
 	Ended func(code string)
-	// Revealed is called for each session that is shown sensitive values, with its patterns, and again when it asks for others, or for
-	// somebody else.
+	// Revealed is called for each message that shows a session sensitive values, by which it was not shown them before, with what it looks
+	// at: what it asks for, or what it is granted where that is less.
 	Revealed func(who *access.Identity, env, patterns string)
 }
 

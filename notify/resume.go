@@ -21,20 +21,20 @@ func (v *view) first(p *person, cursor string, past past) *reply {
 	reason := wire.ReasonHello
 	if cursor != "" {
 		if had := v.find(p, a.to, cursor, past); had != nil {
-			return &reply{v.resumeFrame(had, a.to), a}
+			return &reply{v.resumeFrame(a.person, had, a.to), a}
 		}
 		if reason = wire.ReasonUnknownCursor; v.own(cursor) {
 			reason = wire.ReasonStaleCursor
 		}
 	}
-	return &reply{v.snapshotFrame(a.to, reason), a}
+	return &reply{v.snapshotFrame(a.person, a.to, reason), a}
 }
 
 // snapshot tells everything.
 func (v *view) snapshot(p *person, reason string) *reply {
 	a := v.look(p, nil)
 	defer v.mu.Unlock()
-	return &reply{v.snapshotFrame(a.to, reason), a}
+	return &reply{v.snapshotFrame(a.person, a.to, reason), a}
 }
 
 // find returns the state a cursor names, looking at what somebody sees now, at what others see and saw, and then at what earlier

@@ -48,10 +48,14 @@ func patternsKey(s sight) string {
 	return b.String()
 }
 
-// text is what is asked for.
+// text is what is looked at: what is asked for, or granted where everything is asked for.
 func (s sight) text() string {
-	texts := make([]string, len(s.patterns))
-	for i, p := range s.patterns {
+	patterns, whole := s.watched()
+	if whole {
+		return "**"
+	}
+	texts := make([]string, len(patterns))
+	for i, p := range patterns {
 		texts[i] = p.String()
 	}
 	return strings.Join(texts, " ")

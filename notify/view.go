@@ -30,6 +30,7 @@ type view struct {
 	mu        sync.Mutex
 	seen      *selection // of version
 	mark      *mark      // of version
+	cause     string     // of version, as far as it may be told
 	narrowed  narrowed
 	defined   defined
 	states    []*state              // newest last
@@ -112,7 +113,7 @@ func (v *view) refresh(live Live, clock func() time.Time, until *mark) (changed,
 	changed = v.show(v.seen.values(), v.definitionsOf(version))
 	v.mark = &mark{version.ID}
 	v.now.Load().until.Store(v.mark)
-	v.version.Store(version)
+	v.cause = v.causeOf(version, v.version.Swap(version))
 	v.frames = weakly[content, frame]{}
 	before, next := v.chooser.Load(), v.chooserOf(version, v.seen.scope, version.Clock(clock()))
 	v.chooser.Store(next)
@@ -225,22 +226,4 @@ func (v *view) hold(values *value.Value) *state {
 		v.others = pushed(v.others, made)
 		return made
 	})
-}
-
-// reveals tells whether what somebody sees of the view holds values that others get redacted.
-func (v *view) reveals(p *person) bool {
-	if !v.grant.May(access.Reveal) {
-		return false
-	}
-	a := v.look(p, nil)
-	defer v.mu.Unlock()
-	version := v.version.Load()
-	others, overrides := version.Snapshot.Of(false)
-	if p != nil && p.face != nil {
-		others = overrides.Values(others, p.face.choices)
-	}
-	if v.local && !value.Equal(a.to.definitions, definitions(version, overrides, v.seen.scope)) {
-		return true
-	}
-	return a.to.values.Sum() != v.seen.scope.Select(others).Sum()
 }

@@ -67,6 +67,13 @@ func next(tb testing.TB, ws *websocket.Conn) string {
 // What is planted where it is not granted: a path with its keys, a value, an environment and the name of a file.
 var canaries = []string{"canaryPath", "canaryKey", "canaryValue", "canaryEnv", "canaryFile"}
 
+// tried is an experiment in some slots of a layer that forces u1 into its second variant.
+func tried(key, slots, variant, set string) string {
+	return fmt.Sprintf("description: %s\nowner: team\nenvironments: [prod]\nstatus: running\nlayer: main\nsalt: salt%s\nphase: 1\nslots: [%s]\ntraffic: 20%%\n"+
+		"plan: {unitsTotal: 120000, minimumEffect: {relative: 10%%}, alpha: 0.05, power: 0.8, minRuntime: 7d, onInconclusive: rollback}\nforce: {u1: %s}\n"+
+		"variants: {control: {weight: 50%%}, %s: {weight: 50%%, set: {%s}}}\n", key, key, slots, variant, variant, set)
+}
+
 func planted(tb testing.TB) (*running, string) {
 	tb.Helper()
 	remote, data := shop(tb), tb.TempDir()
@@ -79,7 +86,11 @@ func planted(tb testing.TB) (*running, string) {
 		"rollouts/halted.yaml":                 "environments: [prod]\nset: {checkout.ui.button.color: green}\nrules: [{name: all}]\n",
 		"segments/canaryFile.yaml":             "when: context.country == \"DE\"\n",
 		"rollouts/shared.yaml":                 "environments: [prod]\nset: {checkout.timeout: 25s, canaryPath.sub.canaryKey: 7}\nrules: [{name: all, when: context.country == \"DE\"}]\n",
-		"config/canaryPath.yaml":               "canaryKey: canaryValue\n",
+		"layers/main.yaml":                     "unit: targetingKey\nsalt: abcdef\n",
+		"experiments/open.yaml":                tried("open", "0-1999", "green", "checkout.ui.button.text: Now"),
+		"experiments/canaryFileTried.yaml":     tried("canaryFileTried", "2000-3999", "canaryValue", "canaryPath.canaryTried: 2"),
+		"config/canaryPath/gone.yaml":          "canaryKey: 1\n",
+		"config/canaryPath.yaml":               "canaryKey: canaryValue\ncanaryTried: 1\nunlogged: canaryValue9\n",
 		"config/canaryPath/sub.yaml":           "canaryKey: 5\n",
 		"environments/canaryEnv/x.yaml":        "y: canaryValue\n",
 		"environments/canaryEnv/checkout.yaml": "retries: 7\n",
@@ -93,6 +104,18 @@ func planted(tb testing.TB) (*running, string) {
 			tb.Errorf("%s: %s %s", body, res.Status, answer)
 		}
 	}
+	for path, body := range map[string]string{
+		"/v1/pins":   fmt.Sprintf(`{"environment": "canaryEnv", "commit": %q, "reason": "canaryValue"}`, s.planted()),
+		"/v1/tokens": `{"name": "canaryValue", "grant": {"environments": ["canaryEnv"], "patterns": ["canaryPath.**"]}}`,
+	} {
+		if res, answer := s.request(http.MethodPost, s.url+path, []byte(body), operator); res.StatusCode != http.StatusCreated {
+			tb.Errorf("%s: %s %s", body, res.Status, answer)
+		}
+	}
+	next(tb, s.stream(operator, `{"type":"hello","env":"prod","patterns":["canaryPath.**"],"client":{"name":"canaryValue"}}`))
+	s.remote.Remove("config/canaryPath/gone.yaml")
+	s.push("Take away what is not granted", nil)
+	eventually(tb, "it is gone", func() bool { return s.value("prod", "canaryPath.gone") == "" })
 	s.push("Break what is beneath", map[string]string{"environments/canaryEnv/checkout.yaml": "retries: many\n"})
 	s.push("Break what is not granted", map[string]string{"environments/canaryEnv/checkout.yaml": "retries: 7\n", "config/canaryPath/sub.yaml": "canaryKey: 50\n"})
 	eventually(tb, "prod is blocked", func() bool {
@@ -103,20 +126,17 @@ func planted(tb testing.TB) (*running, string) {
 }
 
 func TestNothingOutsideTheGrantIsTold(t *testing.T) {
-	rows := append(routes(openAPI(t)), wire.TypeSnapshot, wire.TypeCurrent, wire.TypeDelta, wire.TypePing, wire.TypeError)
-	for _, name := range rows {
-		if surface[name] == nil {
-			t.Errorf("%s has no row in the table of surfaces", name)
-		}
-	}
+	rows := append(routes(openAPI(t)), wire.TypeSnapshot, wire.TypeCurrent, wire.TypeAssignments, wire.TypeDefinitions, wire.TypeDelta, wire.TypeChunk, wire.TypePing, wire.TypeError)
+	var all strings.Builder
 	for name, rights := range map[string]string{
 		"reader": "", "historian": `, "rights": ["history"]`, "operator of a part": `, "rights": ["history", "operate", "reveal", "define"]`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, data := planted(t)
 			who := s.token(data, fmt.Sprintf(limited, rights))
-			for _, row := range append(rows, wire.TypeGoaway) { // which ends the server
+			for _, row := range append(rows, "metrics", "log", wire.TypeGoaway) { // which ends the server
 				told := surface[row](s, who)
+				all.WriteString(told)
 				for _, canary := range canaries {
 					if strings.Contains(told, canary) {
 						t.Errorf("%s tells of %s: %s", row, canary, told)
@@ -124,6 +144,11 @@ func TestNothingOutsideTheGrantIsTold(t *testing.T) {
 				}
 			}
 		})
+	}
+	for _, code := range telling {
+		if !strings.Contains(all.String(), `"code":"`+code+`"`) {
+			t.Errorf("no row makes the server answer %s", code)
+		}
 	}
 }
 
@@ -154,7 +179,7 @@ func TestRights(t *testing.T) {
 		{"one of a part accepts nothing", "POST", "/v1/accept", `{"commit": "0123456", "reason": "x"}`, part, 403, "all environments"},
 		{"nor grants more than it has", "POST", "/v1/tokens", `{"name": "x", "grant": {"environments": ["prod"], "patterns": ["**"]}}`, part, 403, "more than the credential"},
 		{"nor a right it has not", "POST", "/v1/tokens", `{"name": "x", "grant": {"environments": ["*"], "patterns": ["**"], "rights": ["reveal"]}}`, operator, 403, "more than the credential"},
-		{"nor sees tokens of more", "DELETE", "/v1/tokens/test", "", part, 404, "unknownToken"},
+		{"nor sees tokens of more", "DELETE", "/v1/tokens/canaryValue", "", part, 404, "unknownToken"},
 		{"what is public", "GET", "/v1/config", "", public, 200, `{"checkout":{"ui":`},
 		{"and nothing else", "GET", "/v1/config/checkout.timeout", "", public, 404, "pathNotFound"},
 		{"records need history", "GET", "/v1/audit", "", read, 403, "right to history"},

@@ -46,7 +46,7 @@ var surface = map[string]func(s *running, who http.Header) string{
 	"GET /v1/versions": route(http.MethodGet, "/v1/versions?limit=50"),
 	"GET /v1/diff": func(s *running, who http.Header) string {
 		all := ""
-		for _, query := range []string{"", "&format=text", "&format=patch", "&env=prod", "&path=canaryPat", "&path=*.*", "&to=" + s.planted()} {
+		for _, query := range []string{"", "&format=text", "&format=patch", "&env=prod", "&path=canaryPat", "&path=*.*", "&to=" + s.planted(), "&to=canaryFil", "&to=" + s.broken()} {
 			all += s.as(who, http.MethodGet, "/v1/diff?from="+s.first()+query)
 		}
 		between := "/v1/diff?from=" + s.first() + "&"
@@ -66,6 +66,7 @@ var surface = map[string]func(s *running, who http.Header) string{
 			all += s.as(who, http.MethodGet, "/v1/blame/"+path)
 		}
 		s.alike(who, "/v1/blame/", "canaryPath", "carapaces")
+		s.alike(who, "/v1/blame/", "canaryPath.gone.canaryKey", "carapaces.gone.canaryKey")
 		s.alike(who, "/v1/blame/", "canaryPath.**", "carapaces.**")
 		s.alike(who, "/v1/blame/", "checkout?env=canaryEnv", "checkout?env=carapaces")
 		return all
@@ -81,12 +82,32 @@ var surface = map[string]func(s *running, who http.Header) string{
 		s.alike(who, "/v1/explain/", "checkout?env=canaryEnv", "checkout?env=carapaces")
 		return all
 	},
-	"GET /v1/status":                route(http.MethodGet, "/v1/status"),
-	"POST /v1/accept":               route(http.MethodPost, "/v1/accept"),
-	"GET /v1/tokens":                route(http.MethodGet, "/v1/tokens"),
-	"POST /v1/tokens":               route(http.MethodPost, "/v1/tokens"),
-	"DELETE /v1/tokens/{name}":      route(http.MethodDelete, "/v1/tokens/test2"),
-	"GET /v1/audit":                 route(http.MethodGet, "/v1/audit?limit=100"),
+	"GET /v1/status": func(s *running, who http.Header) string {
+		told := s.as(who, http.MethodGet, "/v1/status")
+		if strings.Contains(told, `"sessions"`) {
+			s.tb.Errorf("the status tells of others' sessions: %s", told)
+		}
+		return told
+	},
+	"POST /v1/accept": route(http.MethodPost, "/v1/accept"),
+	"GET /v1/tokens":  route(http.MethodGet, "/v1/tokens"),
+	"POST /v1/tokens": route(http.MethodPost, "/v1/tokens"),
+	"DELETE /v1/tokens/{name}": func(s *running, who http.Header) string {
+		s.alikeAs(http.MethodDelete, who, "/v1/tokens/", "canaryValue", "carapaces")
+		return s.as(who, http.MethodDelete, "/v1/tokens/test2")
+	},
+	"GET /v1/audit": func(s *running, who http.Header) string {
+		s.alike(who, "/v1/audit?", "env=canaryEnv", "env=carapaces")
+		s.alike(who, "/v1/audit?", "path=canaryPath.**", "path=carapaces.**")
+		all := s.followed(who, "Plant")
+		for _, query := range []string{"", "&format=csv", "&order=oldest", "&kind=pin&kind=stop&kind=credential", "&author=token", "&path=**"} {
+			all += s.as(who, http.MethodGet, "/v1/audit?limit=100"+query)
+		}
+		if strings.Contains(all, `"prev"`) {
+			s.tb.Errorf("the records tell of those before them: %s", all)
+		}
+		return all
+	},
 	"GET /v1/audit/report":          route(http.MethodGet, "/v1/audit/report"),
 	"GET /v1/audit/verify":          route(http.MethodGet, "/v1/audit/verify"),
 	"POST /v1/audit/trim":           route(http.MethodPost, "/v1/audit/trim"),
@@ -132,6 +153,7 @@ var surface = map[string]func(s *running, who http.Header) string{
 		s.push("Change what is not granted, and no flag", map[string]string{"config/canaryPath/sub.yaml": "canaryKey: 4\n"})
 		eventually(s.tb, "it is live", func() bool { return s.value("prod", "canaryPath.sub.canaryKey") == "4" })
 		s.push("Change a flag", s.edited("config/checkout.yaml", "captureLater: false", "captureLater: true"))
+		s.alike(who, "/env/", "canaryEnv/ofrep/v1/events", "carapaces/ofrep/v1/events")
 		first := s.heard(events) // the hidden change made none
 		if live := s.status().Environments["prod"].Live.Commit; !strings.Contains(first, live) {
 			eventually(s.tb, "the flag is live", func() bool { return strings.Contains(first, s.status().Environments["prod"].Live.Commit) })
@@ -164,8 +186,51 @@ var surface = map[string]func(s *running, who http.Header) string{
 		}
 		return first + delta
 	},
-	wire.TypeGoaway: func(s *running, who http.Header) string {
+	wire.TypeAssignments: func(s *running, who http.Header) string {
+		ws := s.stream(who, `{"type":"hello","env":"prod","context":{"targetingKey":"u1"}}`)
+		first, list := next(s.tb, ws), next(s.tb, ws)
+		if !strings.HasPrefix(list, `{"type":"assignments"`) || !strings.Contains(list, `"experiment":"open"`) {
+			s.tb.Errorf("the second frame is %s", list)
+		}
+		return first + list
+	},
+	wire.TypeDefinitions: func(s *running, who http.Header) string {
+		ws := s.stream(who, `{"type":"hello","env":"prod","evaluate":"local"}`)
+		first := next(s.tb, ws)
+		if strings.HasPrefix(first, `{"type":"error"`) {
+			return first // without the right
+		}
+		if !strings.HasPrefix(first, `{"type":"definitions"`) || !strings.Contains(first, `"experiments":{"open"`) || !strings.Contains(first, `"shared"`) {
+			s.tb.Errorf("the first frame is %s", first)
+		}
+		return first + next(s.tb, ws)
+	},
+	wire.TypeChunk: func(s *running, who http.Header) string {
+		s.push("Grow", map[string]string{"config/checkout/ui/large.yaml": "lines:\n" + strings.Repeat("- "+strings.Repeat("x", 1000)+"\n", 300)})
+		eventually(s.tb, "it is live", func() bool { return s.value("prod", "checkout.ui.large") != "" })
 		ws := s.stream(who, `{"type":"hello","env":"prod"}`)
+		all := next(s.tb, ws)
+		var first wire.Server
+		if err := json.Unmarshal([]byte(all), &first); err != nil || first.Chunks == 0 {
+			s.tb.Errorf("the first frame is %.200s", all)
+		}
+		for range first.Chunks {
+			all += next(s.tb, ws)
+		}
+		return all
+	},
+	"metrics": func(s *running, _ http.Header) string { // which are of all environments
+		_, metrics := s.request(http.MethodGet, s.ops+"/metrics", nil, nil)
+		return strings.ReplaceAll(string(metrics), `environment="canaryEnv"`, "")
+	},
+	"log": func(s *running, _ http.Header) string { // holds names, and no values
+		if log := s.log.String(); strings.Contains(log, "canaryValue9") || strings.Contains(log, "tlk_") {
+			return log
+		}
+		return ""
+	},
+	wire.TypeGoaway: func(s *running, who http.Header) string {
+		ws := s.stream(who, `{"type":"hello","env":"prod","patterns":["checkout.timeout"]}`)
 		next(s.tb, ws)
 		s.stop()
 		goaway := next(s.tb, ws)
@@ -226,6 +291,26 @@ func (s *running) heard(events <-chan string) string {
 	}
 }
 
+// followed are the records that somebody is told of as they come, up to one of a subject.
+func (s *running) followed(who http.Header, subject string) string {
+	s.tb.Helper()
+	r, err := http.NewRequestWithContext(s.tb.Context(), http.MethodGet, s.url+"/v1/audit?follow", nil)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	r.Header = who.Clone()
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	defer res.Body.Close()
+	all := res.Status
+	for lines := bufio.NewScanner(res.Body); lines.Scan() && !strings.Contains(all, `"subject":"`+subject+`"`); {
+		all += lines.Text()
+	}
+	return all
+}
+
 func (s *running) alikeAs(method string, who http.Header, before, there, not string) {
 	s.tb.Helper()
 	names := strings.NewReplacer("canaryPath", "…", "canaryEnv", "…", "carapaces", "…")
@@ -236,8 +321,10 @@ func (s *running) alikeAs(method string, who http.Header, before, there, not str
 	}
 }
 
-// first and planted are commits of the remote: the oldest one, and the one that plants the canaries.
-func (s *running) first() string   { return s.remote.Git("rev-list", "--max-parents=0", "HEAD") }
+// first, broken and planted are commits of the remote: the oldest one, one that breaks what is beneath, and the one that plants the canaries.
+func (s *running) first() string { return s.remote.Git("rev-list", "--max-parents=0", "HEAD") }
+
+func (s *running) broken() string  { return s.remote.Git("rev-parse", ":/Break what is beneath") }
 func (s *running) planted() string { return s.remote.Git("rev-parse", ":/Plant") }
 
 // as asks with a credential and returns the answer whole, headers included.

@@ -2,11 +2,9 @@ package server
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/trunkline/trunkline/access"
@@ -25,13 +23,16 @@ func (s *Server) credentials(log *audit.Log) (*credentials, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokens: %w", err)
 	}
+	changed := func(list []access.Change) { s.noteChanges(log, list) }
+	tokens.OnChange(changed)
 	o := access.GuardOptions{
-		Insecure: s.settings.Insecure, CredentialsOnly: s.settings.CredentialsOnly, Tokens: tokens, Origins: s.settings.CORSOrigins, Report: func(list []access.Refusal) { s.reportRefusals(log, list) },
-		Observe: func(reason string) { s.metrics.refused.WithLabelValues(reason).Inc() },
+		Insecure: s.settings.Insecure, CredentialsOnly: s.settings.CredentialsOnly, Tokens: tokens, Origins: s.settings.CORSOrigins,
+		Report: func(list []access.Refusal) { s.reportRefusals(log, list) },
+		Limits: access.Limits{}.Within(s.bounds.sessions), Observe: func(reason string) { s.metrics.refused.WithLabelValues(reason).Inc() },
 	}
 	if s.settings.JWTFile != "" {
 		o.JWTs, err = access.OpenJWTs(s.settings.JWTFile, access.JWTOptions{
-			Log: s.log, Fetched: func(issuer, outcome string) { s.metrics.jwks.WithLabelValues(issuer, outcome).Inc() },
+			Log: s.log, Changed: changed, Fetched: func(issuer, outcome string) { s.metrics.jwks.WithLabelValues(issuer, outcome).Inc() },
 		})
 		if err != nil {
 			return nil, fmt.Errorf("--jwt-file: %w", err)
@@ -40,15 +41,15 @@ func (s *Server) credentials(log *audit.Log) (*credentials, error) {
 	if o.Operator, err = access.NewOperator(s.settings.Data); err != nil {
 		return nil, err
 	}
-	return &credentials{guard: access.NewGuard(o), tokens: tokens, reveals: newReveals(func(events []audit.Event) { s.note(log, events) })}, nil
+	return &credentials{guard: access.NewGuard(o), tokens: tokens, reveals: newReveals(func(events []audit.Event) { s.note(log, events, notePatience) })}, nil
 }
 
 // notePatience is how long notes may take together. What the log does not take in time follows.
 const notePatience = 2 * time.Second
 
 // note puts on record what nobody waits for.
-func (s *Server) note(log *audit.Log, events []audit.Event) {
-	ctx, cancel := s.ending.patience(notePatience, stopNotes)
+func (s *Server) note(log *audit.Log, events []audit.Event, patience time.Duration) {
+	ctx, cancel := s.ending.patience(patience, stopNotes)
 	defer cancel()
 	for _, e := range events {
 		_ = log.Note(ctx, e) // the log itself tells that it is behind
@@ -65,69 +66,17 @@ func (s *Server) reportRefusals(log *audit.Log, list []access.Refusal) {
 			Details: map[string]string{"network": r.Network.String(), "count": strconv.Itoa(r.Count)},
 		}
 	}
-	s.note(log, events)
+	s.note(log, events, notePatience)
 }
 
-// reveals adds up, by the minute, who was shown which sensitive values.
-type reveals struct {
-	note   func([]audit.Event)
-	mu     sync.Mutex
-	counts map[revealed]int
-	lost   int // beyond maxReveals
-}
+// changePatience is how long notes of changed files may take together: who takes up changes ends sessions, too.
+const changePatience = 200 * time.Millisecond
 
-type revealed struct{ by, env, path string }
-
-const (
-	maxReveals  = 1000 // that are told apart within a minute
-	revealEvery = time.Minute
-)
-
-func newReveals(note func([]audit.Event)) *reveals {
-	return &reveals{note: note, counts: map[revealed]int{}}
-}
-
-func (r *reveals) add(who *access.Identity, env, path string) {
-	key := revealed{who.String(), env, path}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, known := r.counts[key]; !known && len(r.counts) >= maxReveals {
-		r.lost++
-		return
+// noteChanges puts on record what was changed in the files of credentials. By whom is not known.
+func (s *Server) noteChanges(log *audit.Log, list []access.Change) {
+	events := make([]audit.Event, len(list))
+	for i, c := range list {
+		events[i] = audit.Event{Kind: "credential", Reason: c.What + " in the server's files", Details: c.Details}
 	}
-	r.counts[key]++
-}
-
-// run puts them on record until ctx ends, and then what is left.
-func (r *reveals) run(ctx context.Context) error {
-	ticks := time.NewTicker(revealEvery)
-	defer ticks.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			r.flush()
-			return ctx.Err()
-		case <-ticks.C:
-			r.flush()
-		}
-	}
-}
-
-func (r *reveals) flush() {
-	r.mu.Lock()
-	counts, lost := r.counts, r.lost
-	r.counts, r.lost = map[revealed]int{}, 0
-	r.mu.Unlock()
-	var events []audit.Event
-	for key, n := range counts {
-		events = append(events, audit.Event{
-			Kind: "reveal", By: key.by, Environment: key.env, Details: map[string]string{audit.DetailPath: key.path, "count": strconv.Itoa(n)},
-		})
-	}
-	if lost > 0 {
-		events = append(events, audit.Event{
-			Kind: "reveal", Reason: "more reads of sensitive values than are told apart", Details: map[string]string{"count": strconv.Itoa(lost)},
-		})
-	}
-	r.note(events)
+	s.note(log, events, changePatience)
 }

@@ -64,7 +64,7 @@ func (d *Dev) Run(ctx context.Context) error {
 	mux.Handle("/v1/stream", guard.Wrap(hub))
 
 	failed := make(chan error, 1)
-	web := serveHTTP(ctx, d.listener, newHTTP(mux, usualTimeouts, d.log), newEnding(), failed)
+	web := serveHTTP(ctx, d.listener, newHTTP(secured(mux.ServeHTTP), usualTimeouts, d.log), newEnding(), failed)
 	defer web.stop()
 	delivery := begin(ctx, hub.Run)
 	defer delivery.stop()

@@ -3,10 +3,15 @@ package server
 import (
 	"context"
 	"log/slog"
+	"net"
+	"net/http"
 	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/trunkline/trunkline/access"
+	"github.com/trunkline/trunkline/audit"
 )
 
 // untold is a system that tells of no changes.
@@ -56,6 +61,25 @@ func (s *Server) EndWithin(within time.Duration, observe func(step int, by time.
 // OnBus hands over, once the bus is open, what ends it while everything else goes on. It is called before Run.
 func (s *Server) OnBus(opened func(end func())) {
 	s.opened = func(b *bus) { opened(b.server.Shutdown) }
+}
+
+// Limits of what is told apart of reads of sensitive values.
+const (
+	MaxReveals         = maxReveals
+	MaxIdentityReveals = maxIdentityReveals
+	MaxRevealed        = maxRevealed
+)
+
+// NewReveals adds up reads of sensitive values until end tells of them.
+func NewReveals(note func([]audit.Event)) (at func(who *access.Identity, env, path, commit string), end func()) {
+	r := newReveals(note)
+	return r.at, r.flush
+}
+
+// NewGate makes the listener that bounds connections, and what follows their states.
+func NewGate(l net.Listener, most int, refused func(remoteAddr, reason string)) (_ net.Listener, changed func(net.Conn, http.ConnState)) {
+	g := newGate(l, most, refused)
+	return g, g.changed
 }
 
 // Garbage is the pace of a collector that has not run.

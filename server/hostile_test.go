@@ -173,9 +173,11 @@ func TestOversizedRequests(t *testing.T) {
 		"a credential":    {"GET /v1/status" + head + "Authorization: Bearer " + large[:20<<10] + "\r\n\r\n", "[401]"},
 		"a long one":      {"GET /v1/status" + head + "Authorization: Bearer " + large + "\r\n\r\n", "[431]"},
 		"many headers":    {"GET /v1/status" + head + strings.Repeat("A: b\r\n", 10_000) + "\r\n", "[431]"},
-		"a body":          {fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", tokens, len(body), body), "[400]"},
-		"a body of parts": {fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", tokens, len(body), body), "[400]"},
-		"an endless one":  {fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", tokens, int64(1)<<50, body), "[400]"},
+		"a body":          {fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", tokens, len(body), body), "[413]"},
+		"a body of parts": {fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", tokens, len(body), body), "[413]"},
+		"an endless one":  {fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", tokens, int64(1)<<50, body), "[413]"},
+		"no right to it":  {"GET /v1/versions" + head + "Authorization: " + operator + "\r\n\r\n", "[403]"},
+		"nor by a read":   {"GET /v1/config/checkout?env=prod&at=0123456" + head + "Authorization: " + operator + "\r\n\r\n", "[403]"},
 		"a small one":     {tokens + "Content-Length: 70\r\n\r\n" + `{"name": "x", "grant": {"environments": ["prod"], "patterns": ["**"]}}`, "[201]"},
 		"to who need not read it": {
 			fmt.Sprintf("POST /v1/tokens%sAuthorization: Bearer x\r\nContent-Length: %d\r\n\r\n%s", head, 1<<30, strings.Repeat(large, 64)), "[401]",
@@ -186,7 +188,36 @@ func TestOversizedRequests(t *testing.T) {
 			t.Errorf("%s: %v %s, want %s", name, statuses, bodies, c.want)
 		}
 	}
+	for reason, want := range map[string]string{"tooLarge": "3", "forbidden": "2", "credentialMalformed": "2", "ticketNeedsCredential": "1"} {
+		if got := s.refused(reason); got != want {
+			t.Errorf("%s refused for %s, want %s", got, reason, want)
+		}
+	}
 	s.keeps(operator)
+}
+
+// A body that does not come is told so, and counted.
+func TestSlowBodies(t *testing.T) {
+	remote, data := shop(t), t.TempDir()
+	s := start(t, remote, settings(remote, data), func(s *server.Server) { s.Hasten(patience, time.Second, patience) })
+	s.becomes("prod", "checkout.timeout", `"30s"`)
+	operator := s.token(data, `{"environments": ["*"], "patterns": ["**"], "rights": ["operate"]}`).Get("Authorization")
+	for _, path := range []string{"/v1/query?env=prod", "/v1/tokens"} {
+		conn := s.dial()
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		_, _ = io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: localhost\r\nAuthorization: "+operator+"\r\nContent-Length: 20\r\n\r\n{")
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		if res.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(body), "tooSlow") {
+			t.Errorf("%s: %s %s", path, res.Status, body)
+		}
+	}
+	if got := s.refused("tooSlow"); got != "2" {
+		t.Errorf("%s refused for being too slow", got)
+	}
 }
 
 // reading reads a value over and over, by one connection after the other, until it is told to stop; then it tells how often. A read

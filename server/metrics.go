@@ -81,6 +81,15 @@ func newMetrics(version string) *metrics {
 	return m
 }
 
+// connections tells how many there are, and how many there may be.
+func (m *metrics) connections(g *gate) {
+	gauge := func(name, help string, value func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	gauge("trunkline_connections", "Open connections, sessions among them.", func() float64 { return float64(g.connections()) })
+	gauge("trunkline_connections_limit", "Connections beyond which more wait.", func() float64 { return float64(g.most) })
+}
+
 func (m *metrics) following() gitsync.Observer {
 	return gitsync.Observer{
 		Looked: func(outcome gitsync.Outcome, took time.Duration) {
@@ -137,7 +146,7 @@ type state struct {
 var (
 	liveInfo = prometheus.NewDesc("trunkline_live_version_info", "The commit each environment serves.", []string{"environment", "commit"}, nil)
 	lookAge  = prometheus.NewDesc("trunkline_last_good_look_age_seconds", "Time since the last good look at the remote, or since the start when there was none.", nil, nil)
-	blocked  = prometheus.NewDesc("trunkline_blocked_seconds", "Time since newer commits are rejected; 0 when the newest is live.", []string{"environment"}, nil)
+	blocked  = prometheus.NewDesc("trunkline_blocked_seconds", "Time since newer commits are rejected, or a rewritten branch is refused; 0 when the newest is live.", []string{"environment"}, nil)
 	waiting  = prometheus.NewDesc("trunkline_pending_seconds", "Time since a commit has no verdict; 0 when all have.", []string{"environment"}, nil)
 	stopped  = prometheus.NewDesc("trunkline_stopped", "Rollouts and experiments that an operator has stopped.", []string{"environment"}, nil)
 	pinned   = prometheus.NewDesc("trunkline_pinned_seconds", "Time since an environment is pinned; 0 when it is not.", []string{"environment"}, nil)
@@ -159,13 +168,17 @@ func (s state) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	for _, e := range s.status().Environments {
+	status := s.status()
+	for _, e := range status.Environments {
 		if e.Live != nil {
 			gauge(liveInfo, 1, e.Name, e.Live.Commit.Hash.String())
 		}
 		since := 0.0
-		if e.Blocked != nil {
+		switch {
+		case e.Blocked != nil:
 			since = time.Since(e.Blocked.Since).Seconds()
+		case status.Refused != nil:
+			since = time.Since(status.Refused.Since).Seconds()
 		}
 		gauge(blocked, since, e.Name)
 		since = 0

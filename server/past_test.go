@@ -221,7 +221,7 @@ func TestOldValuesAreRevealedAsLiveOnesAre(t *testing.T) {
 	again := start(t, s.remote, settings(s.remote, s.data))
 	again.becomes("prod", "checkout.retries", "4")
 	_, records := again.get("/v1/audit?kind=reveal")
-	for _, wanted := range []string{`"path":"database.primary.dsn"`, `"path":"database.primary.*"`} {
+	for _, wanted := range []string{`"path":"database.primary.dsn"`, `"path":"database.primary.*"`, fmt.Sprintf(`"commit":%q`, s.first)} {
 		if !strings.Contains(records, wanted) {
 			t.Errorf("no %s on record: %s", wanted, records)
 		}

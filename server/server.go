@@ -55,7 +55,9 @@ type Server struct {
 	log      *slog.Logger
 	bounds   bounds
 	gate     *gate
-	listener net.Listener // on the gate
+	guard    *access.Guard // of Run, before anything is accepted
+	answers  *api.Handler  // of Run, as the guard
+	listener net.Listener  // on the gate
 	ops      net.Listener
 	timeouts timeouts
 	ending   *ending
@@ -79,8 +81,9 @@ func New(settings Settings, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w; choose another address with --listen", settings.Listen, err)
 	}
-	s.gate = newGate(listener, s.bounds.connections)
-	if s.listener, err = settings.secure(notify.Listen(s.gate)); err != nil {
+	s.gate = newGate(listener, s.bounds.connections, func(remoteAddr, reason string) { s.guard.Count(nil, remoteAddr, reason) })
+	s.metrics.connections(s.gate)
+	if s.listener, err = settings.secure(notify.Listen(s.gate), log); err != nil {
 		_ = listener.Close()
 		return nil, err
 	}
@@ -171,13 +174,17 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.guard = credentials.guard
 	observe := s.metrics.delivering()
 	observe.Revealed = credentials.reveals.add
 	hub := notify.New(notify.Options{
 		Live: s.live, Guard: credentials.guard, MaxSessions: s.bounds.sessions, Observe: s.sessions.counting(observe, s.gate.add), Log: s.log,
 	})
 	s.metrics.registry.MustRegister(state{reconciler.Status, follower.State, &logState{log: log}, s.started}, convergence{hub})
-	flags := ofrep.New(ofrep.Options{Live: s.live, Guard: credentials.guard, Ticket: credentials.guard.Ticket, Revealed: credentials.reveals.add, Observe: s.metrics.evaluating()})
+	flags := ofrep.New(ofrep.Options{
+		Live: s.live, Guard: credentials.guard, Ticket: credentials.guard.Ticket, Revealed: credentials.reveals.add,
+		MaxStreams: max(1, min(ofrep.MaxStreams, s.bounds.sessions/4)), Observe: s.metrics.evaluating(),
+	})
 	handler, err := s.handler(credentials, follower, reconciler, log, past, hub, flags)
 	if err != nil {
 		return err
@@ -197,8 +204,9 @@ func (s *Server) Run(ctx context.Context) error {
 	defer noting.stop()
 	failed := make(chan error, 3)
 	surface := newHTTP(handler, s.timeouts, s.log)
-	surface.ConnState = s.gate.changed
+	surface.ConnState, surface.ConnContext = s.gate.changed, s.gate.entered
 	surface.RegisterOnShutdown(flags.Stop)
+	surface.RegisterOnShutdown(s.answers.Stop)
 	defer serveHTTP(ctx, s.listener, surface, s.ending, failed).stop()
 	if s.ops != nil {
 		defer serveHTTP(ctx, s.ops, newHTTP(s.operations(reconciler), s.timeouts, s.log), s.ending, failed).stop()
@@ -236,11 +244,11 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // handler is the HTTP surface.
-func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler *apply.Reconciler, log *audit.Log, past *history.History, hub *notify.Hub, flags http.Handler) (http.Handler, error) {
+func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler *apply.Reconciler, log *audit.Log, past *history.History, hub *notify.Hub, flags *ofrep.Handler) (http.Handler, error) {
 	mux := http.NewServeMux()
 	guard := by.guard
-	reads := guard.WrapFunc(api.New(api.Options{
-		Live: s.live, Status: reconciler.Status, Versions: log, Log: log, History: past, Note: log.Note, Revealed: by.reveals.add, Slog: s.log,
+	s.answers = api.New(api.Options{
+		Live: s.live, Status: reconciler.Status, Versions: log, Log: log, History: past, Note: log.Note, Revealed: by.reveals.at, Refused: guard.Count, Slog: s.log,
 		Look: func() api.Look { return look(follower.State()) },
 		Accept: func(ctx context.Context, commit string, a apply.Acceptance) (gitsync.Hash, error) {
 			defer follower.Hint() // a rewritten history that was refused may be what is accepted
@@ -249,9 +257,10 @@ func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler
 		Pins: reconciler, Stops: reconciler, Tokens: by.tokens, Sessions: s.sessions.count, Convergence: convergence{hub}.status, Server: api.About{
 			Version: Version, Repo: s.settings.Repo, Branch: s.settings.Branch, Path: s.settings.Path, Started: s.started,
 		},
-	}).Serve)
+	})
+	reads := guard.WrapFunc(s.answers.Serve)
 	mux.Handle("/v1/stream", guard.Wrap(hub, access.AcceptTickets()))
-	evaluations := ofrep.Entry(guard.Wrap(flags, access.AcceptTickets()))
+	evaluations := ofrep.Entry(guard.WrapFunc(flags.Serve, access.AcceptTickets()))
 	mux.Handle("POST /v1/tickets", guard.Wrap(http.HandlerFunc(guard.ServeTicket)))
 	mux.Handle("POST /v1/audit/trim", guard.Wrap(trimming(guard, log)))
 	operations := s.operations(reconciler)
@@ -259,7 +268,8 @@ func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler
 		mux.Handle(path, guard.Wrap(privileged(guard, operations)))
 	}
 	mux.Handle("/", s.page(reads))
-	surface := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	surface := secured(func(w http.ResponseWriter, r *http.Request) {
+		heard(r)
 		if r.TransferEncoding != nil || !r.ProtoAtLeast(1, 1) {
 			// A proxy may have taken the body to end elsewhere, by a Content-Length that net/http has passed over in silence, and may
 			// send us a part of it as the next caller's request. RFC 9112, section 6.1, asks that the connection ends here.
@@ -273,7 +283,6 @@ func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler
 			evaluations.ServeHTTP(w, r) // so are evaluations, and the router would take a // in a key for a mistake
 			return
 		}
-		secureHeaders(w, r)
 		mux.ServeHTTP(w, r)
 	})
 	if !s.settings.Webhooks {
@@ -283,6 +292,11 @@ func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler
 		Secret: func() ([]byte, error) { return secret(s.settings.WebhookSecret, s.settings.WebhookSecretFile) },
 		Remote: s.settings.Repo, Branch: s.settings.Branch, Hint: follower.Hint, Log: s.log,
 		Observe: func(event, outcome string) { s.metrics.webhooks.WithLabelValues(event, outcome).Inc() },
+		Refused: func(r *http.Request, outcome string) {
+			guard.Count(nil, r.RemoteAddr, map[string]string{
+				webhook.OutcomeUnauthorized: "webhookUnauthorized", webhook.OutcomeTooLarge: "webhookTooLarge",
+			}[outcome])
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -324,15 +338,24 @@ func privileged(guard *access.Guard, next http.Handler) http.Handler {
 	})
 }
 
-// secureHeaders are for browsers that are brought to show an answer.
-func secureHeaders(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	if r.TLS != nil {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
-	}
+// Of every answer, for browsers that are brought to show it. The page says what it needs beyond that.
+var (
+	nothingLoads = []string{"default-src 'none'; frame-ancestors 'none'"}
+	noReferrer   = []string{"no-referrer"}
+	nosniff      = []string{"nosniff"}
+	onlyTLS      = []string{"max-age=31536000"}
+)
+
+// secured answers with the headers that keep browsers from making more of an answer than it is.
+func secured(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h["Content-Security-Policy"], h["Referrer-Policy"], h["X-Content-Type-Options"] = nothingLoads, noReferrer, nosniff
+		if r.TLS != nil {
+			h["Strict-Transport-Security"] = onlyTLS
+		}
+		next(w, r)
+	})
 }
 
 func look(s gitsync.State) api.Look {
@@ -361,7 +384,7 @@ func (s *Server) operations(reconciler *apply.Reconciler) http.Handler {
 		_, _ = w.Write([]byte("ready\n"))
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	return mux
+	return secured(mux.ServeHTTP)
 }
 
 // unready tells what keeps the server from being ready: every environment that a live version's manifest names must have a valid

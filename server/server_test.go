@@ -146,7 +146,22 @@ func (s *running) request(method, url string, body []byte, header http.Header) (
 	if err != nil {
 		s.tb.Fatal(err)
 	}
+	isSecured(s.tb, res)
 	return res, answer
+}
+
+// isSecured holds that an answer has what keeps browsers from making more of it than it is.
+func isSecured(tb testing.TB, res *http.Response) {
+	tb.Helper()
+	wanted := []string{"Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options"}
+	if res.TLS != nil {
+		wanted = append(wanted, "Strict-Transport-Security")
+	}
+	for _, name := range wanted {
+		if len(res.Header[name]) != 1 {
+			tb.Errorf("%s %s is answered %s with the header %s: %q", res.Request.Method, res.Request.URL.Path, res.Status, name, res.Header[name])
+		}
+	}
 }
 
 func (s *running) get(path string) (*http.Response, string) {

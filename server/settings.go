@@ -108,11 +108,23 @@ func (s *Settings) recorded(by judging, key value.Key) map[string]string {
 		"repo": s.Repo, "branch": s.Branch, "path": s.Path, "origin": s.Origin, "rewrites": s.Rewrites, "poll": s.Poll.String(), "gitTokenFile": s.GitTokenFile,
 		"sshKeyFile": s.SSHKeyFile, "knownHostsFile": s.KnownHostsFile, "listen": s.Listen, "opsListen": s.OpsListen, "data": s.Data,
 		"audit": s.Audit, "webhooks": fmt.Sprint(s.Webhooks), "webhookSecretFile": s.WebhookSecretFile, "insecure": fmt.Sprint(s.Insecure), "credentialsOnly": fmt.Sprint(s.CredentialsOnly), "noPage": fmt.Sprint(s.NoPage),
-		"tlsCertFile": s.TLSCertFile, "digestKeyFile": s.DigestKeyFile, "digestKey": keyName(key), "tokensFile": s.TokensFile, "jwtFile": s.JWTFile, "corsOrigins": strings.Join(s.CORSOrigins, " "),
+		"tlsCertFile": s.TLSCertFile, "tlsKeyFile": s.TLSKeyFile, "adopt": fmt.Sprint(s.Adopt), "logLevel": s.LogLevel, "digestKeyFile": s.DigestKeyFile, "digestKey": keyName(key), "tokensFile": s.TokensFile, "jwtFile": s.JWTFile, "jwt": content(s.JWTFile), "corsOrigins": strings.Join(s.CORSOrigins, " "),
 		"signersFile": s.SignersFile, "validatorsFile": s.ValidatorsFile, "gitToken": set(s.GitToken), "webhookSecret": set(s.WebhookSecret),
 	}
 	maps.Copy(recorded, by.recorded())
 	return recorded
+}
+
+// content names what a file holds by a digest: who may do what depends on that, and not on where it is kept.
+func content(file string) string {
+	if file == "" {
+		return "none"
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "unreadable"
+	}
+	return fmt.Sprintf("sha256:%x", sha256.Sum256(data))
 }
 
 // belongs refuses a data directory that followed something else: what is live there would be served under the wrong name.

@@ -2,12 +2,16 @@ package server
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
 
 // stopWithin is how long a program takes to end that was told to, but for closing its files: supervisors allow ten seconds, and kill then.
 const stopWithin = 9 * time.Second
+
+// closeWithin is how long the closing of its files may take beside that.
+const closeWithin = 700 * time.Millisecond
 
 // A step of the end has a share of the time, in ninths: so much of it may be over when the step is. What one does not need is left to
 // those after it.
@@ -16,6 +20,28 @@ const (
 	stopNotes    = 7 // what happened in the last minute is added up, and given to the log
 	stopRecords  = 9 // the log takes what it was given
 )
+
+// RunWithin is [Server.Run], but returns within ten seconds after ctx ended whatever hangs. What nobody can break off, as a write to a disk
+// that does not answer, goes on until the process ends, which is then to be soon: as after a kill, nothing acknowledged is lost.
+func (s *Server) RunWithin(ctx context.Context) error {
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	late := time.NewTimer(time.Until(s.ending.begin().Add(s.ending.within + closeWithin)))
+	defer late.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-late.C:
+		return errHangs
+	}
+}
+
+var errHangs = errors.New("the server did not end in time: something hangs, mostly a disk that does not answer; the next start goes on from what was acknowledged")
 
 // ending is the end of a program: one stretch of time that begins once, for all who have to be done in it.
 type ending struct {

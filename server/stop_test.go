@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -87,4 +88,24 @@ func hang(t *testing.T, url string) io.Reader {
 		}
 	}
 	return answer
+}
+
+// Who follows the audit log is told that it ends, and holds nothing up.
+func TestFollowersOfTheLogEndWithTheServer(t *testing.T) {
+	remote := shop(t)
+	s := start(t, remote, settings(remote, t.TempDir()))
+	s.becomes("prod", "checkout.timeout", `"30s"`)
+	res, err := http.Get(s.url + "/v1/audit?follow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	lines := bufio.NewReader(res.Body)
+	if first, err := lines.ReadString('\n'); err != nil || !strings.HasPrefix(first, "{") {
+		t.Fatalf("the first record is %q, %v", first, err)
+	}
+	s.stop()
+	if _, err := io.ReadAll(lines); err != nil {
+		t.Errorf("the answer is cut: %v", err)
+	}
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -13,11 +14,11 @@ import (
 const certEvery = time.Second
 
 // secure serves TLS on a listener, where a certificate is named.
-func (s *Settings) secure(l net.Listener) (net.Listener, error) {
+func (s *Settings) secure(l net.Listener, log *slog.Logger) (net.Listener, error) {
 	if s.TLSCertFile == "" {
 		return l, nil
 	}
-	c := &certificate{certFile: s.TLSCertFile, keyFile: s.TLSKeyFile}
+	c := &certificate{certFile: s.TLSCertFile, keyFile: s.TLSKeyFile, log: log}
 	if _, err := c.get(nil); err != nil {
 		return nil, err
 	}
@@ -27,11 +28,13 @@ func (s *Settings) secure(l net.Listener) (net.Listener, error) {
 // certificate is that of two files. It is read again when they change; while they cannot be read, the one before stays.
 type certificate struct {
 	certFile, keyFile string
+	log               *slog.Logger
 
 	mu      sync.Mutex
 	current *tls.Certificate
 	looked  time.Time
 	stamp   [2]fileStamp
+	told    string // why the files could not be read when they were looked at last
 }
 
 // fileStamp tells whether a file is still the same.
@@ -55,11 +58,14 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if err == nil {
 		read, err = tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	}
-	if err != nil && c.current == nil {
+	switch {
+	case err == nil:
+		c.current, c.stamp, c.told = &read, stamp, ""
+	case c.current == nil:
 		return nil, fmt.Errorf("certificate: %w", err)
-	}
-	if err == nil {
-		c.current, c.stamp = &read, stamp
+	case c.told != err.Error():
+		c.told = err.Error()
+		c.log.Warn("the certificate was changed and cannot be read; the one before stays until it can", "component", "server", "err", err)
 	}
 	return c.current, nil
 }

@@ -82,6 +82,14 @@ func TestTLS(t *testing.T) {
 	if err != nil || res.ProtoMajor != 2 || !strings.HasPrefix(res.Header.Get("Strict-Transport-Security"), "max-age=") {
 		t.Errorf("%v %v", res, err)
 	}
+	for _, path := range []string{"/v1/config/checkout.timeout?env=prod", "/v1/config/none", "/env/prod/ofrep/v1/evaluate/flags/checkout.timeout", "/ofrep/none", "/none", "/metrics", "/"} {
+		if res, err = get(trust(first), path); err != nil {
+			t.Fatal(err)
+		}
+		if isSecured(t, res); res.Header.Get("Strict-Transport-Security") == "" {
+			t.Errorf("%s: %v", path, res.Header)
+		}
+	}
 	old := trust(first)
 	old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	if _, err := get(old, "/v1/status"); err == nil {
@@ -104,6 +112,13 @@ func TestTLS(t *testing.T) {
 	<-time.After(1100 * time.Millisecond) // it is looked at once a second
 	if _, err := get(trust(first), "/v1/status"); err != nil {
 		t.Errorf("while the files cannot be read: %v", err)
+	}
+	<-time.After(1100 * time.Millisecond)
+	if _, err := get(trust(first), "/v1/status"); err != nil { // it is looked at once more
+		t.Errorf("while the files still cannot be read: %v", err)
+	}
+	if n := strings.Count(s.log.String(), "the certificate was changed and cannot be read"); n != 1 {
+		t.Errorf("it is warned of %d times", n)
 	}
 	second := certify(t, dir, "second")
 	eventually(t, "the new certificate is shown", func() bool {

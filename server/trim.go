@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -41,8 +42,13 @@ func trimming(guard *access.Guard, log *audit.Log) http.Handler {
 			return
 		}
 		asked, refused := trimAsked(w, r)
-		if refused != nil {
+		switch {
+		case refused == nil:
+		case refused.Status == http.StatusBadRequest:
 			refused.Write(w)
+			return
+		default: // beyond a limit
+			guard.Refuse(w, r, refused)
 			return
 		}
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(trimPatience))
@@ -67,6 +73,10 @@ func trimAsked(w http.ResponseWriter, r *http.Request) (asked Trim, refused *acc
 		return &access.Refused{Status: http.StatusBadRequest, Reason: "badTrim", Message: message, Hint: hint}
 	}
 	switch err := dec.Decode(&asked); {
+	case errors.As(err, new(*http.MaxBytesError)):
+		return asked, &access.Refused{Status: http.StatusRequestEntityTooLarge, Reason: "tooLarge", Message: "the body is larger than 64 KiB", Hint: "send less"}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return asked, &access.Refused{Status: http.StatusRequestTimeout, Reason: "tooSlow", Message: "the body did not come in time", Hint: "send it at once"}
 	case err != nil:
 		return asked, bad("the body cannot be read: "+err.Error(), `send {"before": "2026-01-31T00:00:00Z", "reason": "…"}`)
 	case asked.Before.IsZero() && asked.Keep == 0:

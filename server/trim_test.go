@@ -87,6 +87,7 @@ func TestTrimmingOverHTTP(t *testing.T) {
 		{"nobody", `{"keep": 1, "reason": "room"}`, nil, http.StatusForbidden, "operate"},
 		{"an operator of a part", `{"keep": 1, "reason": "room"}`, part, http.StatusForbidden, "operate"},
 		{"no body", ``, operator, http.StatusBadRequest, `"badTrim"`},
+		{"a large body", `{"reason": "` + strings.Repeat("x", 64<<10) + `"}`, operator, http.StatusRequestEntityTooLarge, `"tooLarge"`},
 		{"a misspelt key", `{"before": "2026-01-31T00:00:00Z", "because": "room"}`, operator, http.StatusBadRequest, "because"},
 		{"nothing to keep", `{"reason": "room"}`, operator, http.StatusBadRequest, "name a time as before"},
 		{"no reason", `{"keep": 5000, "reason": " "}`, operator, http.StatusBadRequest, "say why"},

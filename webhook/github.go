@@ -40,6 +40,9 @@ func (g *GitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	outcome := g.receive(w, r)
 	event := eventLabel(r)
 	g.options.Observe(event, outcome)
+	if outcome == OutcomeUnauthorized || outcome == OutcomeTooLarge {
+		g.options.Refused(r, outcome)
+	}
 	g.options.Log.LogAttrs(r.Context(), level(outcome), "webhook delivery",
 		slog.String("component", "webhook"), slog.String("event", event), slog.String("outcome", outcome),
 		slog.String("delivery", deliveryID(r)))

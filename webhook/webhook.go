@@ -46,6 +46,9 @@ type Options struct {
 	// small fixed sets: event is "push", "ping" or "other", outcome one of
 	// the Outcome constants.
 	Observe func(event, outcome string)
+
+	// Refused, if set, is told of each request that is not signed as it must be, or larger than it may be, by its outcome.
+	Refused func(r *http.Request, outcome string)
 }
 
 // What became of a delivery, as told to Options.Observe.
@@ -91,6 +94,9 @@ func (o Options) check() (Options, error) {
 	}
 	if o.Observe == nil {
 		o.Observe = func(string, string) {}
+	}
+	if o.Refused == nil {
+		o.Refused = func(*http.Request, string) {}
 	}
 	return o, nil
 }

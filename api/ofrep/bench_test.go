@@ -128,7 +128,7 @@ const visitor = `{"context":{"targetingKey":"user-4711","accountId":"acme","coun
 // served is a handler as a server mounts it, behind a guard.
 func served(tb testing.TB, c content) http.Handler {
 	h, _ := serving(tb, c)
-	return ofrep.Entry(access.NewGuard(access.GuardOptions{}).Wrap(h))
+	return ofrep.Entry(access.NewGuard(access.GuardOptions{}).WrapFunc(h.Serve))
 }
 
 // hundred is flags of which some are set by rollouts, and some by an experiment.

@@ -15,8 +15,7 @@ import (
 
 // bulk answers POST /ofrep/v1/evaluate/flags. Its ETag is a hash of the answer but for the stream that it offers, whose address is never
 // the same twice. The hints of freshness in the query, flagConfigEtag and flagConfigLastModified, need no heed: what is live is at hand.
-func (h *Handler) bulk(w http.ResponseWriter, r *http.Request, at place) {
-	who := access.FromContext(r.Context())
+func (h *Handler) bulk(w http.ResponseWriter, r *http.Request, at place, who *access.Identity) {
 	v, failed := h.asked(at, who)
 	if failed != nil {
 		failed.write(w, "")
@@ -28,6 +27,7 @@ func (h *Handler) bulk(w http.ResponseWriter, r *http.Request, at place) {
 		failed = l.failed
 	}
 	if failed != nil {
+		h.refused(r, who, failed.refusal())
 		failed.write(w, "")
 		return
 	}
@@ -44,7 +44,7 @@ func (h *Handler) bulk(w http.ResponseWriter, r *http.Request, at place) {
 		return
 	}
 	h.evaluated(l.flags, l.sensitive, v, who, v.what)
-	body, id = h.appendStream(body, r, at, id, l.state.at(v.version, now))
+	body, id = h.appendStream(body, r, at, who, id, l.state.at(v.version, now))
 	body = append(body, '}')
 	w.Header()["Etag"] = []string{entityTag(tag, id)}
 	w.Header()["Cache-Control"] = noStore
@@ -142,8 +142,8 @@ func (m *memo) outcome(n int) experiment.Outcome {
 }
 
 // appendStream offers a stream that tells when to ask again, where the caller can open one.
-func (h *Handler) appendStream(b []byte, r *http.Request, at place, id, state string) ([]byte, string) {
-	ticket, ok := h.ticket(r)
+func (h *Handler) appendStream(b []byte, r *http.Request, at place, who *access.Identity, id, state string) ([]byte, string) {
+	ticket, ok := h.ticket(r, who)
 	if !ok {
 		return b, ""
 	}
@@ -160,10 +160,12 @@ func (h *Handler) appendStream(b []byte, r *http.Request, at place, id, state st
 	return append(b, `}}]`...), id
 }
 
-func (h *Handler) ticket(r *http.Request) (ticket string, ok bool) {
-	if h.o.Ticket != nil {
-		return h.o.Ticket(r)
+func (h *Handler) ticket(r *http.Request, who *access.Identity) (ticket string, ok bool) {
+	if who.Kind == access.KindLocal || who.Kind == access.KindInsecure {
+		return "", true
 	}
-	kind := access.FromContext(r.Context()).Kind
-	return "", kind == access.KindLocal || kind == access.KindInsecure
+	if h.o.Ticket == nil {
+		return "", false
+	}
+	return h.o.Ticket(r.WithContext(access.NewContext(r.Context(), who)))
 }

@@ -1,8 +1,13 @@
 package ofrep_test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"maps"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -157,7 +162,7 @@ func TestFormOfRefusals(t *testing.T) {
 	guard := access.NewGuard(access.GuardOptions{
 		Tokens: tokens, CredentialsOnly: true, Origins: []string{"https://app.example"}, Limits: access.Limits{Requests: access.Rate{PerSecond: 0.001, Burst: 4}},
 	})
-	entry := ofrep.Entry(guard.Wrap(h, access.AcceptTickets()))
+	entry := ofrep.Entry(guard.WrapFunc(h.Serve, access.AcceptTickets()))
 	ask := func(path string, headers ...string) (int, http.Header, string) {
 		w := as(entry, everybody, "POST", path, "{}", headers...)
 		return w.Code, w.Header(), w.Body.String()
@@ -189,5 +194,67 @@ func TestFormOfRefusals(t *testing.T) {
 		if status == 401 && header.Get("WWW-Authenticate") == "" || status == 429 && strings.Trim(header.Get("Retry-After"), "0123456789") != "" {
 			t.Errorf("%s: %v", test.name, header)
 		}
+	}
+}
+
+// TestRefusalsAreCounted holds that what is refused for want of a right, or by a limit, is counted once, and nothing else is.
+func TestRefusalsAreCounted(t *testing.T) {
+	_, l := serving(t, shop)
+	counted, guard := counting()
+	h := ofrep.New(ofrep.Options{Live: l, Guard: guard})
+	entry := ofrep.Entry(guard.WrapFunc(h.Serve))
+	large := strings.Repeat(" ", 64<<10) + "{}"
+	for _, test := range []struct {
+		path, body string
+		status     int
+		want       string
+	}{
+		{single + "checkout.timeout", large, 413, `{"key":"checkout.timeout","errorCode":"INVALID_CONTEXT"`},
+		{bulk, large, 413, `{"errorCode":"INVALID_CONTEXT"`},
+		{single + "secret.dsn", "{}", 400, `{"key":"secret.dsn","errorCode":"GENERAL"`},
+		{single + "none", "{}", 404, `{"key":"none"`},
+		{bulk, "[]", 400, `{"errorCode":"PARSE_ERROR"`},
+		{bulk, "{}", 200, `{"flags":[`},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "http://localhost"+test.path, strings.NewReader(test.body))
+		r.RemoteAddr = near
+		w := httptest.NewRecorder()
+		entry.ServeHTTP(w, r)
+		if w.Code != test.status || !strings.HasPrefix(w.Body.String(), test.want) {
+			t.Errorf("%s: %d %s", test.path, w.Code, w.Body)
+		}
+	}
+	if want := map[string]int{"tooLarge": 2, access.ReasonRight: 1}; !maps.Equal(counted, want) {
+		t.Errorf("counted are %v, want %v", counted, want)
+	}
+}
+
+// TestSlowBodies holds that a body that does not come in time is told so, in the form of OFREP, and counted.
+func TestSlowBodies(t *testing.T) {
+	_, l := serving(t, shop)
+	counted, guard := counting()
+	h := ofrep.New(ofrep.Options{Live: l, Guard: guard})
+	server := httptest.NewUnstartedServer(ofrep.Entry(guard.WrapFunc(h.Serve)))
+	server.Config.ReadTimeout = 50 * time.Millisecond
+	server.Start()
+	for path, want := range map[string]string{single + "checkout.timeout": `{"key":"checkout.timeout","errorCode":"GENERAL"`, bulk: `{"errorCode":"GENERAL"`} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n{")
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		if res.StatusCode != http.StatusRequestTimeout || !strings.HasPrefix(string(body), want) {
+			t.Errorf("%s: %s %s", path, res.Status, body)
+		}
+		_ = conn.Close()
+	}
+	server.Close()
+	if want := map[string]int{"tooSlow": 2}; !maps.Equal(counted, want) {
+		t.Errorf("counted are %v, want %v", counted, want)
 	}
 }

@@ -24,7 +24,7 @@ func TestGoClient(t *testing.T) {
 	}
 	h, _ := serving(t, shop)
 	guard := access.NewGuard(access.GuardOptions{Tokens: tokens, CredentialsOnly: true})
-	server := httptest.NewServer(ofrep.Entry(guard.Wrap(h)))
+	server := httptest.NewServer(ofrep.Entry(guard.WrapFunc(h.Serve)))
 	defer server.Close()
 	client := func(domain string, option provider.Option) *openfeature.Client {
 		t.Helper()

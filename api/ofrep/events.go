@@ -13,8 +13,7 @@ import (
 
 // events answers GET /ofrep/v1/events: a message whenever what the flags can come to has changed, and nothing else. The query, which holds a
 // credential, is not to be logged.
-func (h *Handler) events(w http.ResponseWriter, r *http.Request, at place) {
-	who := access.FromContext(r.Context())
+func (h *Handler) events(w http.ResponseWriter, r *http.Request, at place, who *access.Identity) {
 	v, failed := h.asked(at, who)
 	if failed != nil {
 		failed.write(w, "")
@@ -29,7 +28,7 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request, at place) {
 	if offered(id).IsZero() {
 		id = "" // it is no name of ours, and is not remembered
 	}
-	leave, refused := h.admit(r, id)
+	leave, refused := h.admit(r, id, who)
 	if refused != nil {
 		refused.Write(w)
 		return
@@ -42,7 +41,7 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request, at place) {
 }
 
 // admit makes room for a stream within the caller's limits and the server's.
-func (h *Handler) admit(r *http.Request, id string) (leave func(), refused *access.Refused) {
+func (h *Handler) admit(r *http.Request, id string, who *access.Identity) (leave func(), refused *access.Refused) {
 	var room *access.Session
 	if h.o.Guard != nil {
 		var err error
@@ -50,7 +49,9 @@ func (h *Handler) admit(r *http.Request, id string) (leave func(), refused *acce
 			return nil, refused
 		}
 	}
-	if refused = h.streams.enter(id); refused != nil {
+	addr := access.AddressOf(r.RemoteAddr)
+	if refused = h.streams.enter(id, addr); refused != nil {
+		h.refused(r, who, refused.Reason)
 		if room != nil {
 			room.Leave()
 		}
@@ -58,7 +59,7 @@ func (h *Handler) admit(r *http.Request, id string) (leave func(), refused *acce
 	}
 	h.count(1)
 	return func() {
-		h.streams.leave(id, h.now())
+		h.streams.leave(id, addr, h.now())
 		if room != nil {
 			room.Leave()
 		}

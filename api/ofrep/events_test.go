@@ -3,6 +3,7 @@ package ofrep_test
 import (
 	"bufio"
 	"context"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -54,12 +55,15 @@ func (w *wire) heard() string {
 	return text
 }
 
+const near = "127.0.0.1:4711" // no bound of an address holds for this machine
+
 // listens opens an event stream in a bubble.
 func listens(h http.Handler, who *access.Identity, path string, headers ...string) *wire {
 	w := &wire{header: http.Header{}, done: make(chan struct{})}
 	ctx, cancel := context.WithCancel(access.NewContext(context.Background(), who))
 	w.cancel = cancel
 	r := httptest.NewRequest(http.MethodGet, path, nil).WithContext(ctx)
+	r.RemoteAddr = near
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
@@ -193,6 +197,50 @@ func TestWhenStreamsEnd(t *testing.T) {
 	})
 }
 
+// TestStreamsOfOneAddress holds that one address has half of the streams at most, this machine excepted, and gives back what it has.
+func TestStreamsOfOneAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := notifytest.NewLive()
+		l.PutVersion("prod", compiled(t, "prod", "commit1", shop))
+		counted, guard := counting()
+		h := ofrep.New(ofrep.Options{Live: l, MaxStreams: 6, Guard: guard})
+		from := func(addr string) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.RemoteAddr = addr
+				h.ServeHTTP(w, r)
+			})
+		}
+		var open []*wire
+		for _, addr := range []string{"[2001:db8::1]:1", "[2001:db8::2]:2", "[2001:db8::3]:3"} {
+			open = append(open, listens(from(addr), everybody, "/ofrep/v1/events"))
+			open[len(open)-1].heard()
+		}
+		if w := as(from("[2001:db8::4]:4"), everybody, "GET", "/ofrep/v1/events", ""); w.Code != 429 || w.Header().Get("Retry-After") != "10" {
+			t.Errorf("a fourth of three: %d %v", w.Code, w.Header())
+		}
+		open[0].close()
+		open[0] = listens(from("[2001:db8::5]:5"), everybody, "/ofrep/v1/events")
+		if got := open[0].heard(); !strings.HasPrefix(got, "retry: ") {
+			t.Errorf("once another is closed: %d %q", open[0].status, got)
+		}
+		for range 3 {
+			open = append(open, listens(h, everybody, "/ofrep/v1/events"))
+			if got := open[len(open)-1].heard(); !strings.HasPrefix(got, "retry: ") {
+				t.Errorf("of this machine: %d %q", open[len(open)-1].status, got)
+			}
+		}
+		if w := as(h, everybody, "GET", "/ofrep/v1/events", ""); w.Code != 503 {
+			t.Errorf("a seventh of six: %d", w.Code)
+		}
+		for _, w := range open {
+			w.close()
+		}
+		if want := map[string]int{"tooManyStreamsAddress": 1, "tooManyStreamsServer": 1}; !maps.Equal(counted, want) {
+			t.Errorf("counted are %v", counted)
+		}
+	})
+}
+
 // TestTicketsOfStreams holds that a page is given another stream when its own has ended, and keeps what it has otherwise.
 func TestTicketsOfStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -276,7 +324,7 @@ func TestEventsOverSockets(t *testing.T) {
 	l := notifytest.NewLive()
 	l.PutVersion("prod", compiled(t, "prod", "commit1", shop))
 	h := ofrep.New(ofrep.Options{Live: l, Guard: guard, Ticket: guard.Ticket})
-	server := httptest.NewUnstartedServer(ofrep.Entry(guard.Wrap(h, access.AcceptTickets())))
+	server := httptest.NewUnstartedServer(ofrep.Entry(guard.WrapFunc(h.Serve, access.AcceptTickets())))
 	server.Config.ReadTimeout, server.Config.WriteTimeout = 500*time.Millisecond, 500*time.Millisecond // a stream outlives both
 	server.Start()
 	defer server.Close()

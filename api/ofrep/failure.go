@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/trunkline/trunkline/access"
 )
 
 // Error codes of OpenFeature.
@@ -37,6 +39,19 @@ var (
 
 func general(details string) *failure { return &failure{http.StatusBadRequest, codeGeneral, details} }
 
+// refusal is the code by which a failure is counted that is for want of a right, or for a limit; "" for others.
+func (f *failure) refusal() string {
+	switch f {
+	case redactedValue:
+		return access.ReasonRight
+	case tooLarge:
+		return "tooLarge"
+	case tooSlow:
+		return "tooSlow"
+	}
+	return ""
+}
+
 // write answers with the failure; key is that of the flag, "" where none was asked for.
 func (f *failure) write(w http.ResponseWriter, key string) {
 	f.send(w, f.append(nil, key, key != ""))
@@ -48,7 +63,6 @@ func (f *failure) writeOf(w http.ResponseWriter, key string) { f.send(w, f.appen
 func (f *failure) send(w http.ResponseWriter, body []byte) {
 	h := w.Header()
 	h["Content-Type"] = contentJSON
-	h["X-Content-Type-Options"] = nosniff
 	h["Cache-Control"] = noStore
 	if f.status == http.StatusServiceUnavailable && h[headerRetry] == nil {
 		h[headerRetry] = retrySecond
@@ -98,7 +112,6 @@ func refuseMethod(w http.ResponseWriter, at place, method string) {
 
 var (
 	contentJSON = []string{"application/json"}
-	nosniff     = []string{"nosniff"}
 	noStore     = []string{"no-store"}
 	retrySecond = []string{"1"}
 )

@@ -168,6 +168,12 @@ secret: {dsn: "postgres://u:p@h/db", pool: 5}
 	flags: []string{"checkout.**", "search.*", "paused.**"}, stopped: []string{"off"}, sensitive: []string{"secret.dsn"},
 }
 
+// counting is a guard that counts what it is told of, by the code.
+func counting() (map[string]int, *access.Guard) {
+	counted := map[string]int{}
+	return counted, access.NewGuard(access.GuardOptions{Observe: func(code string) { counted[code]++ }})
+}
+
 // serving is a handler of one environment, prod.
 func serving(tb testing.TB, c content) (*ofrep.Handler, *notifytest.Live) {
 	tb.Helper()

@@ -35,14 +35,14 @@ type Live interface {
 // Options say what a Handler works with. All but Live may be left out.
 type Options struct {
 	Live Live
-	// Guard bounds the event streams of a caller, and counts what is refused.
+	// Guard bounds the event streams of a caller, and counts what is refused here.
 	Guard *access.Guard
 	// Ticket makes what a browser may show in the place of its credential when it opens an event stream, once; it is empty for who
 	// needs none. It is not ok where none can be had: then no stream is offered.
 	Ticket func(*http.Request) (ticket string, ok bool)
 	// Revealed is told of evaluations that show sensitive values to those who may see them; it must not block.
 	Revealed func(who *access.Identity, env, path string)
-	// MaxStreams is how many event streams there may be; 0 for [MaxStreams].
+	// MaxStreams is how many event streams there may be, half of them from one address; 0 for [MaxStreams].
 	MaxStreams int
 	Observe    Observer
 }
@@ -78,8 +78,13 @@ func (h *Handler) Stop() { h.streams.stop() }
 
 const eventsPath = "events"
 
-// ServeHTTP answers a request that a guard let on.
+// ServeHTTP answers a request that a guard let on, of who asks by its context.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.Serve(w, r, access.FromContext(r.Context()))
+}
+
+// Serve is an [access.HandlerFunc].
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, who *access.Identity) {
 	at, ok := placeOf(r.URL.Path)
 	switch {
 	case !ok:
@@ -87,13 +92,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case at.events && r.Method != http.MethodGet:
 		refuseMethod(w, at, http.MethodGet)
 	case at.events:
-		h.events(w, r, at)
+		h.events(w, r.WithContext(access.NewContext(r.Context(), who)), at, who)
 	case r.Method != http.MethodPost:
 		refuseMethod(w, at, http.MethodPost)
 	case at.single:
-		h.single(w, r, at)
+		h.single(w, r, at, who)
 	default:
-		h.bulk(w, r, at)
+		h.bulk(w, r, at, who)
+	}
+}
+
+// refused counts an answer that the caller has not the right to what it asks, or is beyond a limit; "" is no such answer.
+func (h *Handler) refused(r *http.Request, who *access.Identity, reason string) {
+	if reason != "" && h.o.Guard != nil {
+		h.o.Guard.Count(who, r.RemoteAddr, reason)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 
 	"github.com/trunkline/trunkline/access"
@@ -81,6 +82,8 @@ func (in *reader) read(r *http.Request) *failure {
 			return tooLarge
 		case errors.Is(err, io.EOF):
 			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return tooSlow
 		case err != nil:
 			return &failure{http.StatusBadRequest, codeParse, "the body was cut"}
 		}
@@ -105,6 +108,7 @@ func (in *reader) attributes(counts bool) (*value.Value, *failure) {
 
 var (
 	tooLarge  = &failure{http.StatusRequestEntityTooLarge, codeContext, "the body has more than 64 KiB: send the attributes that rules look at"}
+	tooSlow   = &failure{http.StatusRequestTimeout, codeGeneral, "the body did not come in time: send it at once"}
 	noObject  = &failure{http.StatusBadRequest, codeParse, `the body is no object; send {"context": {"targetingKey": "u1"}}`}
 	noContext = &failure{http.StatusBadRequest, codeContext, `the context is no map; send attributes, as {"targetingKey": "u1"}`}
 )

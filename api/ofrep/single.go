@@ -7,8 +7,7 @@ import (
 )
 
 // single answers POST /ofrep/v1/evaluate/flags/{key}.
-func (h *Handler) single(w http.ResponseWriter, r *http.Request, at place) {
-	who := access.FromContext(r.Context())
+func (h *Handler) single(w http.ResponseWriter, r *http.Request, at place, who *access.Identity) {
 	v, failed := h.asked(at, who)
 	if failed != nil {
 		failed.writeOf(w, at.key)
@@ -20,6 +19,7 @@ func (h *Handler) single(w http.ResponseWriter, r *http.Request, at place) {
 		failed = missing
 	}
 	if failed != nil {
+		h.refused(r, who, failed.refusal())
 		failed.writeOf(w, at.key)
 		return
 	}
@@ -31,6 +31,7 @@ func (h *Handler) single(w http.ResponseWriter, r *http.Request, at place) {
 	var d decision
 	t.decide(&d, v.outcomes(context, v.version.Clock(h.now())))
 	if failed := t.failed(&d, v.value(t, &d)); failed != nil {
+		h.refused(r, who, failed.refusal())
 		failed.writeOf(w, at.key)
 		return
 	}
@@ -54,6 +55,5 @@ func (h *Handler) evaluated(flags int, sensitive bool, v *view, who *access.Iden
 func answer(w http.ResponseWriter, body []byte) {
 	h := w.Header()
 	h["Content-Type"] = contentJSON
-	h["X-Content-Type-Options"] = nosniff
 	_, _ = w.Write(body)
 }

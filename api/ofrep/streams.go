@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,7 +22,9 @@ import (
 type streams struct {
 	mu       sync.Mutex
 	most     int
+	mostOf   int // of one address
 	count    int
+	of       map[netip.Addr]int  // but this machine's own, where a proxy may stand
 	open     map[string]int      // by ID: a page may open the next before it lets go of the last
 	ended    map[string]struct{} // which were open, and are no longer
 	floor    time.Time           // of older ones nothing is known but that they are not open
@@ -29,7 +32,7 @@ type streams struct {
 }
 
 func newStreams(now time.Time, most int) *streams {
-	return &streams{most: most, open: map[string]int{}, ended: map[string]struct{}{}, floor: now, stopping: make(chan struct{})}
+	return &streams{most: most, mostOf: max(most/2, 1), of: map[netip.Addr]int{}, open: map[string]int{}, ended: map[string]struct{}{}, floor: now, stopping: make(chan struct{})}
 }
 
 // newStreamID is a name for a stream, which tells when it was offered.
@@ -90,13 +93,17 @@ var (
 		Status: http.StatusServiceUnavailable, Reason: "tooManyStreamsServer", Message: "the server holds as many event streams as it can",
 		Hint: "ask for the flags from time to time instead", RetryAfter: 10 * time.Second,
 	}
+	refusedAddress = &access.Refused{
+		Status: http.StatusTooManyRequests, Reason: "tooManyStreamsAddress", Message: "too many event streams from this address",
+		Hint: "close some, or ask for the flags from time to time instead", RetryAfter: 10 * time.Second,
+	}
 	refusedStopping = &access.Refused{
 		Status: http.StatusServiceUnavailable, Reason: "serverStops", Message: "the server stops", Hint: "connect again in a while", RetryAfter: time.Second,
 	}
 )
 
 // enter makes room for a stream, which must leave.
-func (s *streams) enter(id string) *access.Refused {
+func (s *streams) enter(id string, addr netip.Addr) *access.Refused {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -104,8 +111,11 @@ func (s *streams) enter(id string) *access.Refused {
 		return refusedStopping
 	case s.count >= s.most:
 		return refusedFull
+	case !addr.IsLoopback() && s.of[addr] >= s.mostOf:
+		return refusedAddress
 	}
 	s.count++
+	s.of[addr]++
 	if id != "" {
 		s.open[id]++
 		delete(s.ended, id)
@@ -113,10 +123,13 @@ func (s *streams) enter(id string) *access.Refused {
 	return nil
 }
 
-func (s *streams) leave(id string, now time.Time) {
+func (s *streams) leave(id string, addr netip.Addr, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.count--
+	if s.of[addr]--; s.of[addr] == 0 {
+		delete(s.of, addr)
+	}
 	if id == "" {
 		return
 	}

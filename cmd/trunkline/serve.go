@@ -24,5 +24,5 @@ func (c serveCmd) Run(ctx context.Context, io *streams) error {
 	if err != nil {
 		return err
 	}
-	return s.Run(ctx)
+	return s.RunWithin(ctx)
 }

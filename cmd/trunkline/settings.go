@@ -17,7 +17,10 @@ func settingsFile(r io.Reader) (kong.Resolver, error) {
 	if err := yaml.NewDecoder(r).Decode(&values); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("settings file: %w", err)
 	}
-	for name := range values {
+	for name, v := range values {
+		if _, written := written(v); !written {
+			return nil, fmt.Errorf("settings file: %s: write one value, or a list of values", name)
+		}
 		if (strings.Contains(name, "token") || strings.Contains(name, "secret")) && !strings.HasSuffix(name, "-file") {
 			return nil, fmt.Errorf("settings file: %s: secrets stand in files of their own or in the environment", name)
 		}
@@ -52,8 +55,28 @@ func (f fileResolver) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (a
 		}
 	}
 	v, ok := f[flag.Name]
-	if !ok {
+	if !ok || v == nil { // a name without a value sets nothing
 		return nil, nil
 	}
-	return fmt.Sprint(v), nil
+	text, _ := written(v)
+	return text, nil
+}
+
+// written is a value as a flag takes it: a list with commas. It reports false for what no flag takes.
+func written(v any) (text string, ok bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		return "", false
+	case []any:
+		texts := make([]string, len(v))
+		for i, item := range v {
+			switch item.(type) {
+			case nil, map[string]any, []any:
+				return "", false
+			}
+			texts[i] = fmt.Sprint(item)
+		}
+		return strings.Join(texts, ","), true
+	}
+	return fmt.Sprint(v), true
 }
