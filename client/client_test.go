@@ -272,6 +272,34 @@ func TestGoaway(t *testing.T) {
 	}
 }
 
+// Who loses the connection is told why: a server that restarts is not a credential that ends.
+func TestGoawaySaysWhy(t *testing.T) {
+	for _, test := range []struct {
+		code       int
+		text, want string
+	}{
+		{wire.CloseRestart, "restart", "the server stops or restarts"},
+		{wire.CloseCredential, "changed", "what the credential grants has changed"},
+		{wire.CloseCredential, "revoked", "the credential was revoked"},
+		{wire.CloseCredential, "expired", "the credential has expired"},
+	} {
+		t.Run(test.text, func(t *testing.T) {
+			leakless(t)
+			url, _ := script(t, func(ws *websocket.Conn) {
+				_ = ws.WriteMessage(websocket.TextMessage, []byte(one))
+				_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"type":"goaway","retryAfterMs":5000}`))
+				_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(test.code, test.text), time.Now().Add(generous))
+				_, _, _ = ws.ReadMessage()
+			})
+			f := follow(t, client.Options{URL: url})
+			f.next(t, client.Snapshot)
+			if e := f.next(t, client.Disconnected); e.Err.Error() != test.want || e.Retry != 5*time.Second {
+				t.Errorf("disconnected: %v, again after %s", e.Err, e.Retry)
+			}
+		})
+	}
+}
+
 func TestPause(t *testing.T) {
 	c, err := client.New(client.Options{URL: "http://127.0.0.1:1"})
 	if err != nil {

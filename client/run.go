@@ -198,6 +198,30 @@ func (r *run) askAgain() {
 
 // reported is the error that a server tells of. The close code after it says whether connecting again is of use.
 func (r *run) reported(m *wire.Server) error {
+	if closed := r.closing(); closed != nil && wire.Terminal(closed.Code) {
+		return refusedFor(m.Message, m.Hint)
+	}
+	return errors.New("the server reports " + m.Code + ": " + m.Message)
+}
+
+// sentAway is why a server asks to come back after a while, as the close code after its goaway says.
+func (r *run) sentAway() string {
+	closed := r.closing()
+	if closed == nil || closed.Code != wire.CloseCredential {
+		return "the server stops or restarts"
+	}
+	switch closed.Text {
+	case "expired":
+		return "the credential has expired"
+	case "revoked":
+		return "the credential was revoked"
+	default:
+		return "what the credential grants has changed"
+	}
+}
+
+// closing is how the server closes a connection of which it has said the end; nil where that does not come in time.
+func (r *run) closing() *websocket.CloseError {
 	var err error
 	select {
 	case in := <-r.conn.inbox:
@@ -205,8 +229,6 @@ func (r *run) reported(m *wire.Server) error {
 	case <-time.After(closeTime):
 	}
 	var closed *websocket.CloseError
-	if errors.As(err, &closed) && wire.Terminal(closed.Code) {
-		return refusedFor(m.Message, m.Hint)
-	}
-	return errors.New("the server reports " + m.Code + ": " + m.Message)
+	_ = errors.As(err, &closed)
+	return closed
 }

@@ -30,7 +30,7 @@ func (r *run) take(m *wire.Server) error {
 		return r.ping(m)
 	case wire.TypeGoaway:
 		after := time.Duration(min(m.RetryAfterMs, int(mostAsked.Milliseconds()))) * time.Millisecond
-		return &restarting{after, "the server stops or restarts"}
+		return &restarting{after, r.sentAway()}
 	case wire.TypeError:
 		return r.reported(m)
 	default:

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
 	"github.com/trunkline/trunkline/api"
@@ -28,6 +27,5 @@ func (c acceptCmd) Run(ctx context.Context, io *streams) error {
 	if err := c.act(ctx, http.MethodPost, "/v1/accept", api.Acceptance{Commit: c.Commit, Reason: c.Reason}, &accepted); err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "accepted %s\n", short(accepted.Commit))
-	return nil
+	return c.done(io, accepted, "accepted %s", short(accepted.Commit))
 }

@@ -22,17 +22,17 @@ func (a attributed) context() (map[string]any, error) {
 		}
 		if strings.HasPrefix(strings.TrimSpace(text), "{") {
 			if err := json.Unmarshal([]byte(text), &all); err != nil {
-				return nil, fmt.Errorf("--context %s: not a JSON object: %w", text, err)
+				return nil, misused("--context %s: not a JSON object: %w", text, err)
 			}
 			continue
 		}
 		name, v, ok := strings.Cut(text, "=")
 		path, err := value.ParsePath(name)
 		if !ok || err != nil || len(path) == 0 {
-			return nil, fmt.Errorf("--context %s: write an attribute as country=DE", text)
+			return nil, misused("--context %s: write an attribute as country=DE", text)
 		}
 		if err := plant(all, path, attribute(v)); err != nil {
-			return nil, fmt.Errorf("--context %s: %w", text, err)
+			return nil, misused("--context %s: %w", text, err)
 		}
 	}
 	return all, nil

@@ -74,7 +74,7 @@ func (c auditListCmd) query() (url.Values, error) {
 	for name, text := range map[string]string{"since": c.Since, "until": c.Until} {
 		at, err := past(text, time.Now())
 		if err != nil {
-			return nil, fmt.Errorf("--%s: %w", name, err)
+			return nil, misused("--%s: %w", name, err)
 		}
 		query.Set(name, at)
 	}
@@ -201,8 +201,12 @@ func (e auditEntry) words(c palette) string {
 	r := e.Record
 	switch {
 	case r.Event != nil:
-		words := []string{c.bold(r.Kind), r.Event.Environment, short(r.Event.Commit), "by " + r.Event.By, r.Event.Reason}
-		for _, key := range []string{"name", "token", "path", "network", "count", "forced", "expires"} {
+		words := []string{c.bold(r.Kind), r.Event.Environment, short(r.Event.Commit)}
+		if r.Event.By != "" {
+			words = append(words, "by "+r.Event.By)
+		}
+		words = append(words, r.Event.Reason)
+		for _, key := range []string{"name", "token", "environments", "patterns", "rights", "issuer", "changed", "path", "commit", "network", "count", "forced", "expires"} {
 			if text := r.Event.Details[key]; text != "" {
 				words = append(words, key+" "+text)
 			}
@@ -281,7 +285,7 @@ func (c auditVerifyCmd) Run(ctx context.Context, io *streams) error {
 	if c.Head != "" {
 		sequence, sum, ok := strings.Cut(c.Head, ":")
 		if !ok {
-			return fmt.Errorf("--head %s: write SEQUENCE:SHA256, as it was printed", c.Head)
+			return misused("--head %s: write SEQUENCE:SHA256, as it was printed", c.Head)
 		}
 		query.Set("sequence", sequence)
 		query.Set("sha256", sum)
@@ -341,7 +345,7 @@ func (c auditReportCmd) Run(ctx context.Context, io *streams) error {
 	for name, text := range map[string]string{"since": c.Since, "until": c.Until} {
 		at, err := past(text, time.Now())
 		if err != nil {
-			return fmt.Errorf("--%s: %w", name, err)
+			return misused("--%s: %w", name, err)
 		}
 		if at != "" {
 			query.Set(name, at)

@@ -36,7 +36,7 @@ func (c auditTrimCmd) Run(ctx context.Context, io *streams) error {
 	asked := server.Trim{Keep: c.Keep, Reason: c.Reason, DryRun: c.DryRun}
 	before, err := past(c.Before, time.Now())
 	if err != nil {
-		return fmt.Errorf("--before: %w", err)
+		return misused("--before: %w", err)
 	}
 	if before != "" {
 		asked.Before, _ = time.Parse(time.RFC3339, before) // past writes what can be read

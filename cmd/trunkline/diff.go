@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,11 +42,11 @@ type envDiff struct {
 
 func (c diffCmd) Run(ctx context.Context, io *streams) error {
 	if c.Env == "" && (c.ToEnv != "" || c.Output == "patch") {
-		return errors.New("--to-env and -o patch compare one environment: name it with --env")
+		return misused("--to-env and -o patch compare one environment: name it with --env")
 	}
 	patterns, err := value.ParsePatterns(c.Path)
 	if err != nil {
-		return fmt.Errorf("--path: %w", err)
+		return misused("--path: %w", err)
 	}
 	from, to, err := c.sides(ctx)
 	if err != nil {

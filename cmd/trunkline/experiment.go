@@ -122,14 +122,14 @@ func (x *newExperiment) readVariants(ctx context.Context, tree *repoTree) error 
 			x.variants = append(x.variants, newVariant{name: name})
 		}
 		if !keyText.MatchString(name) {
-			return fmt.Errorf("--variant: %q names no variant; write NAME or NAME:PATH=VALUE", name)
+			return misused("--variant: %q names no variant; write NAME or NAME:PATH=VALUE", name)
 		}
 		if !sets {
 			continue
 		}
 		one, err := tree.settings(ctx, x.environments, []string{set})
 		if err != nil {
-			return fmt.Errorf("--variant %s: %w", name, err)
+			return misused("--variant %s: %w", name, err)
 		}
 		x.variants[i].set = append(x.variants[i].set, one...)
 	}
@@ -154,13 +154,13 @@ func (x *newExperiment) weigh() error {
 		slots, err := slotsOf(share)
 		i := slices.IndexFunc(x.variants, func(v newVariant) bool { return v.name == name })
 		if err != nil || i < 0 {
-			return fmt.Errorf("--weights: %q is no share of a variant; write equal, or as control=80%%,green=20%%", text)
+			return misused("--weights: %q is no share of a variant; write equal, or as control=80%%,green=20%%", text)
 		}
 		x.variants[i].weight = slots
 		sum += slots
 	}
 	if sum != experiment.Slots {
-		return fmt.Errorf("--weights sum to %s, and must to 100%%", percent(sum))
+		return misused("--weights sum to %s, and must to 100%%", percent(sum))
 	}
 	return nil
 }
@@ -188,7 +188,7 @@ func (x *newExperiment) readGuardrails() error {
 		metric, margin, _ := strings.Cut(text, "=")
 		amount, err := parseAmount(margin)
 		if err != nil || amount.Size <= 0 {
-			return fmt.Errorf("--guardrail: %q has no margin; write METRIC=MARGIN, as error-rate=0.2pp or latency=5%%", text)
+			return misused("--guardrail: %q has no margin; write METRIC=MARGIN, as error-rate=0.2pp or latency=5%%", text)
 		}
 		x.guardrails = append(x.guardrails, experiment.Guardrail{Metric: metric, Margin: amount})
 	}
@@ -212,7 +212,7 @@ func (x *newExperiment) traffic(tree *repoTree) (experiment.Ranges, error) {
 	if x.Traffic != "" {
 		var err error
 		if want, err = slotsOf(x.Traffic); err != nil {
-			return nil, fmt.Errorf("--traffic: %w", err)
+			return nil, misused("--traffic: %w", err)
 		}
 	}
 	if want > free.Count() || want == 0 {

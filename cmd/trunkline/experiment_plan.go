@@ -72,7 +72,7 @@ func (c experimentPlanCmd) Run(ctx context.Context, s *streams) error {
 		return errors.New("name the effect to be found with --effect 10%, or how many units there are with --units 120000")
 	}
 	if z.UnitsTotal < 0 || z.UnitsTotal > maxUnits || z.DailyUnits < 0 {
-		return fmt.Errorf("--units and --daily-units are counts, of %d at most", maxUnits)
+		return misused("--units and --daily-units are counts, of %d at most", maxUnits)
 	}
 	if err := z.solve(); err != nil {
 		return err
@@ -95,7 +95,7 @@ const maxUnits = 1_000_000_000_000
 func (c experimentPlanCmd) arms() ([]arm, error) {
 	if c.Weights == "" {
 		if c.Variants < 2 || c.Variants > experiment.MaxVariants {
-			return nil, fmt.Errorf("--variants: an experiment has 2 to %d", experiment.MaxVariants)
+			return nil, misused("--variants: an experiment has 2 to %d", experiment.MaxVariants)
 		}
 		arms := make([]arm, c.Variants)
 		for i := range arms {
@@ -108,16 +108,16 @@ func (c experimentPlanCmd) arms() ([]arm, error) {
 	for text := range strings.SplitSeq(c.Weights, ",") {
 		slots, err := slotsOf(text)
 		if err != nil {
-			return nil, fmt.Errorf("--weights: %w", err)
+			return nil, misused("--weights: %w", err)
 		}
 		if slots == 0 {
-			return nil, errors.New("--weights: a variant without units is compared with nothing")
+			return nil, misused("--weights: a variant without units is compared with nothing")
 		}
 		sum += slots
 		arms = append(arms, arm{Variant: armName(len(arms)), Share: float64(slots) / experiment.Slots})
 	}
 	if sum != experiment.Slots || len(arms) < 2 || len(arms) > experiment.MaxVariants {
-		return nil, fmt.Errorf("--weights: 2 to %d of them sum to 100%%, as 80%%,20%%", experiment.MaxVariants)
+		return nil, misused("--weights: 2 to %d of them sum to 100%%, as 80%%,20%%", experiment.MaxVariants)
 	}
 	return arms, nil
 }
@@ -135,7 +135,7 @@ func (c experimentPlanCmd) traffic(z *sizing) error {
 	}
 	slots, err := slotsOf(c.Traffic)
 	if err != nil || slots == 0 {
-		return fmt.Errorf("--traffic: %w", cmp.Or(err, errors.New("without traffic nothing is found")))
+		return misused("--traffic: %w", cmp.Or(err, errors.New("without traffic nothing is found")))
 	}
 	z.Traffic = float64(slots) / experiment.Slots
 	return nil
@@ -221,22 +221,22 @@ func (f measureFlags) fill(z *sizing) error {
 	z.Alpha, z.Power = cmp.Or(f.Alpha, 0.05), cmp.Or(f.Power, 0.8)
 	switch {
 	case z.Alpha <= 0 || z.Alpha >= 0.5:
-		return errors.New("--alpha is between 0 and 0.5, as 0.05")
+		return misused("--alpha is between 0 and 0.5, as 0.05")
 	case z.Power < 0.5 || z.Power >= 1:
-		return errors.New("--power is from 0.5 and below 1, as 0.8")
+		return misused("--power is from 0.5 and below 1, as 0.8")
 	case f.Baseline == "":
 		return errors.New("say what the metric is now with --baseline 4%")
 	}
 	baseline, err := parseAmount(f.Baseline)
 	if err != nil {
-		return fmt.Errorf("--baseline: %w", err)
+		return misused("--baseline: %w", err)
 	}
 	z.Baseline, z.SD = baseline.Size, f.SD
 	switch {
 	case z.Metric == "proportion" && (z.Baseline <= 0 || z.Baseline >= 1):
-		return errors.New("--baseline: a proportion is between 0% and 100%")
+		return misused("--baseline: a proportion is between 0%% and 100%%")
 	case z.Metric == "proportion" && f.SD != 0:
-		return errors.New("--sd: that of a proportion follows from the baseline; leave it out, or say --metric mean")
+		return misused("--sd: that of a proportion follows from the baseline; leave it out, or say --metric mean")
 	case z.Metric != "proportion" && !(f.SD > 0 && f.SD < math.MaxFloat32):
 		return fmt.Errorf("a %s takes the standard deviation of one unit, as --sd 40", z.Metric)
 	}
@@ -244,10 +244,10 @@ func (f measureFlags) fill(z *sizing) error {
 		return nil
 	}
 	if z.amount, err = parseAmount(f.Effect); err != nil {
-		return fmt.Errorf("--effect: %w", err)
+		return misused("--effect: %w", err)
 	}
 	if z.amount.Size == 0 {
-		return errors.New("--effect: nothing takes ever so many units to be found")
+		return misused("--effect: nothing takes ever so many units to be found")
 	}
 	return nil
 }

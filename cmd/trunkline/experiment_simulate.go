@@ -86,7 +86,7 @@ func (c experimentSimulateCmd) at() (time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339, c.At)
 	if err != nil {
-		return at, fmt.Errorf("--at: %q is no time, as 2027-01-31T09:00:00Z", c.At)
+		return at, misused("--at: %q is no time, as 2027-01-31T09:00:00Z", c.At)
 	}
 	return at, nil
 }

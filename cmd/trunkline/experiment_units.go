@@ -90,7 +90,7 @@ func (c experimentSimulateCmd) make(ctx context.Context, m *simulation) error {
 		n = defaultUnits
 	}
 	if n < 1 || n > maxSimulated {
-		return fmt.Errorf("--units: from 1 to %s", commas(maxSimulated))
+		return misused("--units: from 1 to %s", commas(maxSimulated))
 	}
 	said := value.Empty
 	if c.Context != "" {
@@ -99,7 +99,7 @@ func (c experimentSimulateCmd) make(ctx context.Context, m *simulation) error {
 			err = errors.New("write a map of attributes")
 		}
 		if err != nil {
-			return fmt.Errorf("--context: %w; as {\"country\": \"DE\"}", err)
+			return misused("--context: %w; as {\"country\": \"DE\"}", err)
 		}
 	}
 	next := c.names(n)
@@ -113,7 +113,7 @@ func (c experimentSimulateCmd) make(ctx context.Context, m *simulation) error {
 		}
 		who, err := experiment.ParseContext(v)
 		if err != nil {
-			return fmt.Errorf("--context: %w", err)
+			return misused("--context: %w", err)
 		}
 		m.unit(&who)
 	}

@@ -51,7 +51,7 @@ func (c flagNewCmd) Run(ctx context.Context, s *streams) error {
 	}
 	expires, err := day(c.Expires, time.Now())
 	if err != nil {
-		return fmt.Errorf("--expires: %w", err)
+		return misused("--expires: %w", err)
 	}
 	tree, err := openTree(ctx, c.Dir)
 	if err != nil {
@@ -87,7 +87,7 @@ func (c flagNewCmd) share() (string, error) {
 	}
 	slots, err := slotsOf(c.Percentage)
 	if err != nil {
-		return "", fmt.Errorf("--percentage: %w", err)
+		return "", misused("--percentage: %w", err)
 	}
 	return percent(slots), nil
 }

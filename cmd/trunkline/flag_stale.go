@@ -53,7 +53,7 @@ type staleSetting struct {
 func (c flagStaleCmd) Run(ctx context.Context, s *streams) error {
 	long, err := value.ParseDuration(c.For)
 	if err != nil || long < 0 {
-		return fmt.Errorf("--for: %q is no duration, as 30d", c.For)
+		return misused("--for: %q is no duration, as 30d", c.For)
 	}
 	tree, err := openTree(ctx, c.Dir)
 	if err != nil {

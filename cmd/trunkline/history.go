@@ -45,7 +45,7 @@ func (c historyCmd) Run(ctx context.Context, io *streams) error {
 	for name, text := range map[string]string{"since": c.Since, "until": c.Until} {
 		at, err := past(text, time.Now())
 		if err != nil {
-			return fmt.Errorf("--%s: %w", name, err)
+			return misused("--%s: %w", name, err)
 		}
 		query.Set(name, at)
 	}

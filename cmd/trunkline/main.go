@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -69,6 +70,15 @@ type output struct {
 
 func (o output) json() bool { return o.Output == "json" }
 
+// done tells what was done: in a sentence, or as the server answered.
+func (o output) done(io *streams, answer any, sentence string, about ...any) error {
+	if o.json() {
+		return json.NewEncoder(io.out).Encode(answer)
+	}
+	_, err := fmt.Fprintf(io.out, sentence+"\n", about...)
+	return err
+}
+
 // streams are where a verb reads and writes.
 type streams struct {
 	in       io.Reader
@@ -78,6 +88,13 @@ type streams struct {
 
 // errNo is the error of a verb whose answer is no; what it found is written already.
 var errNo = errors.New("no")
+
+// misuse is the error of arguments that cannot be, beyond what the parser of flags finds.
+type misuse struct{ error }
+
+func (m misuse) Unwrap() error { return m.error }
+
+func misused(format string, about ...any) error { return misuse{fmt.Errorf(format, about...)} }
 
 func main() { os.Exit(run(os.Args[1:])) }
 
@@ -130,15 +147,20 @@ func execute(ctx context.Context, args []string, io *streams) int {
 	if exit >= 0 {
 		return exit // help was asked for and is written
 	}
-	if err != nil {
-		fmt.Fprintf(io.err, "trunkline: %v\nSee trunkline --help.\n", err)
-		return 2
+	if err == nil {
+		err = parsed.Run()
+	} else {
+		err = misuse{err}
 	}
-	switch err := parsed.Run(); {
+	var wrong misuse
+	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errNo):
 		return 1
+	case errors.As(err, &wrong):
+		fmt.Fprintf(io.err, "trunkline: %v\nSee trunkline --help.\n", err)
+		return 2
 	default:
 		fmt.Fprintln(io.err, "trunkline:", strings.TrimSpace(err.Error()))
 		return 1

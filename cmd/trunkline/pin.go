@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -30,15 +29,14 @@ Examples:
 func (c pinCmd) Run(ctx context.Context, io *streams) error {
 	expires, err := moment(c.Expires, time.Now())
 	if err != nil {
-		return fmt.Errorf("--expires: %w", err)
+		return misused("--expires: %w", err)
 	}
 	var made api.PinStatus
 	asked := api.NewPin{Environment: c.Env, Commit: c.Commit, Reason: c.Reason, Expires: expires}
 	if err := c.act(ctx, http.MethodPost, "/v1/pins", asked, &made); err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "%s is held at %s\n", c.Env, short(made.Commit))
-	return nil
+	return c.done(io, made, "%s is held at %s", c.Env, short(made.Commit))
 }
 
 type unpinCmd struct {
@@ -56,9 +54,9 @@ Example:
 }
 
 func (c unpinCmd) Run(ctx context.Context, io *streams) error {
-	if err := c.act(ctx, http.MethodDelete, "/v1/pins/"+url.PathEscape(c.Env), api.PinEnd{Reason: c.Reason, Force: c.Force}, nil); err != nil {
+	var ended api.PinStatus
+	if err := c.act(ctx, http.MethodDelete, "/v1/pins/"+url.PathEscape(c.Env), api.PinEnd{Reason: c.Reason, Force: c.Force}, &ended); err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "%s goes on\n", c.Env)
-	return nil
+	return c.done(io, ended, "%s goes on", c.Env)
 }

@@ -40,7 +40,7 @@ type question struct {
 
 func (c queryCmd) Run(ctx context.Context, io *streams) error {
 	if c.Where != "" && !json.Valid([]byte(c.Where)) {
-		return fmt.Errorf("--where is no JSON: write a condition as {\"path\": \"timeout\", \"gt\": 5}")
+		return misused("--where is no JSON: write a condition as {\"path\": \"timeout\", \"gt\": 5}")
 	}
 	who, err := c.context()
 	if err != nil {

@@ -181,6 +181,9 @@ func refusal(status string, body []byte) error {
 	var answer struct {
 		Error struct{ Message, Hint string }
 	}
+	if bytes.HasPrefix(body, []byte("Client sent an HTTP request to an HTTPS server")) { // as net/http words it
+		return errors.New("the server speaks TLS: begin its address with https://, in --server or TRUNKLINE_SERVER")
+	}
 	if json.Unmarshal(body, &answer) != nil || answer.Error.Message == "" {
 		return fmt.Errorf("the server answers %s", status)
 	}

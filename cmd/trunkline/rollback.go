@@ -105,7 +105,7 @@ func (c rollbackCmd) begin(ctx context.Context, io *streams) (*rollback, error) 
 	patterns, err := value.ParsePatterns(c.Path)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("--path: %w", err)
+		return nil, misused("--path: %w", err)
 	case strings.HasPrefix(c.Version, "-"):
 		return nil, fmt.Errorf("%s is no version: name a commit or a tag", c.Version)
 	}

@@ -36,8 +36,7 @@ func (c stopCmd) Run(ctx context.Context, io *streams) error {
 	if err := c.act(ctx, http.MethodPost, "/v1/stops", asked, &made); err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "the %s %s is stopped in %s\n", made.Kind, made.Key, made.Environment)
-	return nil
+	return c.done(io, made, "the %s %s is stopped in %s", made.Kind, made.Key, made.Environment)
 }
 
 type resumeCmd struct{ stoppable }
@@ -54,11 +53,11 @@ func (c resumeCmd) Run(ctx context.Context, io *streams) error {
 		return err
 	}
 	path := "/v1/stops/" + url.PathEscape(c.Env) + "/" + url.PathEscape(c.Key)
-	if err := c.act(ctx, http.MethodDelete, path, api.StopEnd{Kind: c.Kind, Reason: c.Reason}, nil); err != nil {
+	var ended api.StopStatus
+	if err := c.act(ctx, http.MethodDelete, path, api.StopEnd{Kind: c.Kind, Reason: c.Reason}, &ended); err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "%s goes on in %s\n", c.Key, c.Env)
-	return nil
+	return c.done(io, ended, "%s goes on in %s", c.Key, c.Env)
 }
 
 // find names the environment in which it is stopped, where the user does not.

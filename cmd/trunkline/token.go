@@ -46,11 +46,11 @@ Examples:
 func (c tokenNewCmd) Run(ctx context.Context, io *streams) error {
 	grant, err := c.grant()
 	if err != nil {
-		return err
+		return misused("%w", err)
 	}
 	expires, err := moment(c.Expires, time.Now())
 	if err != nil {
-		return fmt.Errorf("--expires: %w", err)
+		return misused("--expires: %w", err)
 	}
 	var made api.MadeToken
 	asked := api.NewToken{Name: c.Name, Grant: grant, Expires: expires}
@@ -151,6 +151,9 @@ func (c tokenRevokeCmd) Run(ctx context.Context, io *streams) error {
 	var list api.TokenList
 	if err := c.act(ctx, http.MethodDelete, "/v1/tokens/"+url.PathEscape(c.Name), nil, &list); err != nil {
 		return err
+	}
+	if c.json() {
+		return json.NewEncoder(io.out).Encode(list)
 	}
 	for _, t := range list.Tokens {
 		fmt.Fprintf(io.out, "revoked %s of %s\n", t.ID, t.Name)

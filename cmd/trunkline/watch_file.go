@@ -47,13 +47,13 @@ func (f fileFlags) Validate() error {
 		return err
 	}
 	if (f.Signal == "") != (f.PidFile == "") {
-		return errors.New("--signal and --pid-file belong together: name both")
+		return misused("--signal and --pid-file belong together: name both")
 	}
 	if _, err := signalNamed(f.Signal); f.Signal != "" && err != nil {
 		return err
 	}
 	if f.ExecTimeout <= 0 || f.Timeout <= 0 {
-		return errors.New("--exec-timeout and --timeout are longer than nothing")
+		return misused("--exec-timeout and --timeout are longer than nothing")
 	}
 	_, err := f.command()
 	return err
@@ -62,7 +62,7 @@ func (f fileFlags) Validate() error {
 // alone refuses flags that mean nothing without a file.
 func (f fileFlags) alone() error {
 	if f.Once || f.Exec != "" || f.Shell || f.Signal != "" || f.PidFile != "" || f.Format != "" || f.ExitOnError {
-		return errors.New("--once, --exec and the like are about a file: name it with --file")
+		return misused("--once, --exec and the like are about a file: name it with --file")
 	}
 	return nil
 }
@@ -70,7 +70,7 @@ func (f fileFlags) alone() error {
 func (f fileFlags) mode() (fs.FileMode, error) {
 	n, err := strconv.ParseUint(f.Mode, 8, 32)
 	if err != nil || n == 0 || n > 0o777 {
-		return 0, fmt.Errorf("--mode %s is no mode of a file: write it like 0640", f.Mode)
+		return 0, misused("--mode %s is no mode of a file: write it like 0640", f.Mode)
 	}
 	return fs.FileMode(n), nil
 }
@@ -79,7 +79,7 @@ func (f fileFlags) mode() (fs.FileMode, error) {
 func (f fileFlags) command() ([]string, error) {
 	switch {
 	case f.Exec == "" && f.Shell:
-		return nil, errors.New("--shell is about a command: name it with --exec")
+		return nil, misused("--shell is about a command: name it with --exec")
 	case f.Exec == "":
 		return nil, nil
 	case f.Shell:

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 )
@@ -12,5 +11,5 @@ import (
 func grouped(*exec.Cmd) (finish func()) { return func() {} }
 
 func signalNamed(string) (os.Signal, error) {
-	return nil, errors.New("--signal works on Unix alone: use --exec")
+	return nil, misused("--signal works on Unix alone: use --exec")
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -39,5 +38,5 @@ func signalNamed(name string) (os.Signal, error) {
 	if sig, ok := signals[strings.TrimPrefix(strings.ToUpper(name), "SIG")]; ok {
 		return sig, nil
 	}
-	return nil, fmt.Errorf("--signal %s is none of HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT", name)
+	return nil, misused("--signal %s is none of HUP, INT, QUIT, TERM, USR1, USR2, WINCH and CONT", name)
 }

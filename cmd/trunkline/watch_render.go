@@ -24,7 +24,7 @@ func (f fileFlags) format() (string, error) {
 	if format := formats[strings.ToLower(filepath.Ext(f.File))]; format != "" {
 		return format, nil
 	}
-	return "", fmt.Errorf("--file %s does not end with .json, .yaml, .toml or .env: name its format with --format", f.File)
+	return "", misused("--file %s does not end with .json, .yaml, .toml or .env: name its format with --format", f.File)
 }
 
 const keptNotice = "# Kept in step by trunkline watch: what is written here by hand is lost.\n"
