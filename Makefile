@@ -26,6 +26,7 @@ lint:
 	$(TOOL) staticcheck ./...
 
 race:
+	./deploy/setup.sh
 	$(GO) test -race -timeout 20m ./...
 
 # Every fuzzer for a number of inputs, on top of its seeds, which the tests run. The Go command takes one at a time; told a time

@@ -20,7 +20,11 @@ import (
 	"github.com/trunkline/trunkline/internal/gittest"
 )
 
+// hurried keeps a command that looks for races from sleeping a second before it ends, as it would hundreds of times.
+const hurried = "atexit_sleep_ms=20"
+
 func TestMain(m *testing.M) {
+	_ = os.Setenv("GORACE", hurried) // of the commands that are started
 	testscript.Main(m, map[string]func(){"trunkline": main})
 }
 
@@ -39,6 +43,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv("GORACE", hurried)
 			shop, err := filepath.Abs("../../testdata/shop")
 			env.Setenv("SHOP", shop)
 			env.Values[serverKey] = &background{}
@@ -191,7 +196,7 @@ func untilCommand(ts *testscript.TestScript, _ bool, args []string) {
 	eventually(ts, strings.Join(args, " "), func() error {
 		cmd := exec.Command(args[1], args[2:]...)
 		cmd.Dir = ts.MkAbs(".")
-		for _, name := range []string{"PATH", "HOME", "TRUNKLINE_SERVER", "NO_COLOR"} {
+		for _, name := range []string{"PATH", "HOME", "TRUNKLINE_SERVER", "NO_COLOR", "GORACE"} {
 			cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 		}
 		if !strings.Contains(args[1], "/") {
