@@ -22,7 +22,7 @@ import (
 const (
 	collections = 2 // of garbage, after which what is left is in use
 	scrapes     = 20_000
-	rssLooks    = 10
+	rssLooks    = 30 // the server gives memory back some seconds after its load
 	rssEvery    = 300 * time.Millisecond
 )
 

@@ -18,7 +18,7 @@ const (
 
 	garbageEvery = 2 * time.Second
 	busyCycles   = 2 // in that time
-	quietLooks   = 5 // without any, after which the memory is given back
+	quietLooks   = 2 // without any, after which the memory is given back
 )
 
 // garbage paces the collector: seldom under load, and as usual when there is none, so that an idle server stays small.
@@ -66,8 +66,13 @@ func collect(ctx context.Context) error {
 		}
 		gauges.Read(read)
 		before := g.percent
-		if now := g.next(read[0].Value.Uint64(), read[1].Value.Uint64()); now != before {
-			debug.SetGCPercent(now)
+		now := g.next(read[0].Value.Uint64(), read[1].Value.Uint64())
+		if now == before {
+			continue
+		}
+		debug.SetGCPercent(now)
+		if g.quiet >= quietLooks {
+			debug.FreeOSMemory() // an idle program makes no garbage by which it would be collected
 		}
 	}
 }

@@ -20,9 +20,6 @@ func TestGarbageIsCollectedSeldomUnderLoadAlone(t *testing.T) {
 		{64 * mb, 0, 100},     // a large heap has room enough
 		{2 * mb, 9, 800},      // bounded
 		{2 * mb, 0, 800},      //
-		{2 * mb, 0, 800},      //
-		{2 * mb, 0, 800},      //
-		{2 * mb, 0, 800},      //
 		{2 * mb, 0, 100},      // quiet for long
 		{2 * mb, 0, 100},      //
 		{16 * mb, 99, 200},    // and under load again
