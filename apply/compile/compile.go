@@ -162,8 +162,9 @@ type run struct {
 	defined *overrideSet
 	effects effects
 
-	marks  []value.Pattern            // what the tree itself calls sensitive; known when the schemas are
-	marked map[string][]value.Pattern // what it or the baseline does, by environment
+	marks       []value.Pattern            // what the tree itself calls sensitive; known when the schemas are
+	marked      map[string][]value.Pattern // what it or the baseline does, by environment
+	markedApart []string                   // environments of which no two do the same
 }
 
 // everywhere reports a problem of all environments.

@@ -35,6 +35,24 @@ func (r *run) sensitive(env string) []value.Pattern {
 	return marks
 }
 
+// apart are environments of which each calls something else sensitive, and every other one the same as one of them.
+func (r *run) apart() []string {
+	if r.markedApart == nil {
+		seen := map[string]bool{}
+		for _, env := range r.all {
+			var key strings.Builder
+			for _, mark := range r.sensitive(env) {
+				key.WriteString(mark.String() + "\x00")
+			}
+			if !seen[key.String()] {
+				seen[key.String()] = true
+				r.markedApart = append(r.markedApart, env)
+			}
+		}
+	}
+	return r.markedApart
+}
+
 // canonical sorts patterns and leaves out those that stand twice.
 func canonical(patterns []value.Pattern) []value.Pattern {
 	slices.SortFunc(patterns, func(a, b value.Pattern) int { return strings.Compare(a.String(), b.String()) })
@@ -87,7 +105,7 @@ func (r *run) hideLines(problems []Problem) {
 func (r *run) hiddenLines(lines map[int]bool, v *value.Value, path value.Path) {
 	if line := v.Pos().Line; v.Len() == 0 {
 		if hidden, wanted := lines[line]; wanted && !hidden {
-			lines[line] = slices.ContainsFunc(r.all, func(env string) bool { return r.shownAt(path, v, env) != v })
+			lines[line] = slices.ContainsFunc(r.apart(), func(env string) bool { return r.shownAt(path, v, env) != v })
 		}
 		return
 	}

@@ -142,3 +142,21 @@ harmless: 5
 		}
 	}
 }
+
+// A line is hidden when one environment hides it, though others do not: here by what was called sensitive before.
+func TestLinesThatOneEnvironmentHides(t *testing.T) {
+	const schema = `{"properties": {"pin": {"maximum": 1}, "limit": {"maximum": 1}}}`
+	before := compiled(t, map[string]string{
+		"trunkline.yaml": "version: 1\nenvironments: {one: {}, two: {}}\nsensitive: [a.pin]\n", "config/a.yaml": "pin: 1\nlimit: 1\n",
+	}, nil)
+	result := compiled(t, map[string]string{
+		"trunkline.yaml": "version: 1\nenvironments: {one: {}, two: {}}\n", "schemas/a.schema.json": schema, "config/a.yaml": "pin: 5\nlimit: 5\n",
+	}, compile.Baselines{"two": before.Snapshots["two"]})
+	lines := map[int]bool{}
+	for _, p := range result.Problems {
+		lines[p.Line] = lines[p.Line] || p.Hidden
+	}
+	if len(lines) != 2 || !lines[1] || lines[2] {
+		t.Errorf("hidden by line: %v of %+v", lines, result.Problems)
+	}
+}
