@@ -132,7 +132,7 @@ func (g *Guard) WrapFunc(next HandlerFunc, options ...WrapOption) http.Handler {
 		who, refused := g.admit(r, at, preflight)
 		switch {
 		case refused != nil:
-			g.tell(refused, who, r.RemoteAddr)
+			g.Count(who, r.RemoteAddr, refused.Reason)
 			refused.Write(w)
 		case preflight:
 			w.WriteHeader(http.StatusNoContent)
@@ -155,14 +155,8 @@ func (g *Guard) Check(r *http.Request) error {
 
 // Refuse answers a request that [Guard.Wrap] let on and a handler does not, and counts it with the guard's own refusals.
 func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, refused *Refused) {
-	g.tell(refused, FromContext(r.Context()), r.RemoteAddr)
+	g.Count(FromContext(r.Context()), r.RemoteAddr, refused.Reason)
 	refused.Write(w)
-}
-
-// tell counts a refusal.
-func (g *Guard) tell(refused *Refused, who *Identity, remoteAddr string) {
-	g.observe(refused.Reason)
-	g.refusals.add(refused.Reason, who, remoteAddr, time.Now())
 }
 
 // admit tells who makes a request, nobody if that is not known, and whether it keeps to the limits.

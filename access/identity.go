@@ -21,9 +21,9 @@ const (
 	KindInsecure Kind = "insecure" // without a credential, by a server that lets anybody read
 )
 
-// Identity is who asks. It is immutable, shared by the requests with the same credential, and holds nothing secret.
+// Identity is who asks. To all but its guard it is immutable; it is shared by the requests with the same credential, and holds nothing secret.
 type Identity struct {
-	Name    string // of the token, or made of a JWT's claims, after its issuer and # where there are several; credentials that take over from each other have the same
+	Name    string // of the token, or made of a JWT's claims, after ISSUER# where there are several; who takes over from another has the same
 	Kind    Kind
 	ID      string // of the one credential: a token's ID, or the beginning of a JWT's digest; else empty
 	Grant   Grant
@@ -54,6 +54,10 @@ func (i *Identity) over(now time.Time) bool { return i.expired(now) || i.life !=
 func (i *Identity) authenticated() bool {
 	return i.Kind == KindToken || i.Kind == KindJWT || i.Kind == KindOperator
 }
+
+// apart tells whether what the credential does is counted by its name: a public token is any visitor's of a page, and without one there is
+// none.
+func (i *Identity) apart() bool { return i.authenticated() && !i.Grant.Public() }
 
 // LogValue keeps claims out of logs.
 func (i *Identity) LogValue() slog.Value { return slog.StringValue(i.String()) }

@@ -61,7 +61,7 @@ func (l *limiter) address(addr netip.Addr, now time.Time) *Refused {
 
 // request counts a request of an identity.
 func (l *limiter) request(i *Identity, now time.Time) *Refused {
-	if !i.authenticated() || i.Grant.Public() {
+	if !i.apart() {
 		return nil
 	}
 	if wait, ok := l.requests.takeFrom(&i.requests, i.key(), now); !ok {
@@ -113,7 +113,7 @@ func (g *Guard) Session(r *http.Request) (*Session, error) {
 	refused := g.limiter.count(s, taken{sessions: 1})
 	g.limiter.mu.Unlock()
 	if refused != nil {
-		g.tell(refused, s.who, s.peer)
+		g.Count(s.who, s.peer, refused.Reason)
 		return nil, refused
 	}
 	return s, nil
@@ -131,7 +131,7 @@ func (s *Session) Patterns(n int) error {
 	}
 	l.mu.Unlock()
 	if refused != nil {
-		s.guard.tell(refused, s.who, s.peer)
+		s.guard.Count(s.who, s.peer, refused.Reason)
 		return refused
 	}
 	return nil
@@ -151,14 +151,14 @@ func (s *Session) Leave() {
 // count changes what a session's identity and address have, both or neither. The lock must be held.
 func (l *limiter) count(s *Session, change taken) *Refused {
 	who, near := s.who.key(), s.addr.IsLoopback()
-	alone := s.who.authenticated() && !s.who.Grant.Public() // a public token is held by any visitor of a page
+	apart := s.who.apart()
 	mine, here := l.identities[who].plus(change), l.addresses[s.addr].plus(change)
 	switch {
-	case alone && change.sessions > 0 && beyond(mine.sessions, l.limits.Sessions):
+	case apart && change.sessions > 0 && beyond(mine.sessions, l.limits.Sessions):
 		return refusedSessions
 	case !near && change.sessions > 0 && beyond(here.sessions, l.limits.AddressSessions):
 		return refusedAddressSessions
-	case alone && change.patterns > 0 && beyond(mine.patterns, l.limits.Patterns):
+	case apart && change.patterns > 0 && beyond(mine.patterns, l.limits.Patterns):
 		return refusedPatterns
 	case !near && change.patterns > 0 && beyond(here.patterns, l.limits.AddressPatterns):
 		return refusedAddressPatterns

@@ -101,8 +101,7 @@ func (r Refusal) order() string {
 	return r.Minute.Format(time.RFC3339) + " " + r.Reason + " " + r.Identity + " " + r.Network.String()
 }
 
-// Count counts, with the guard's own refusals, what others have refused: by the code of the answer, or another of a small set. who is nil
-// where it is not known.
+// Count counts what was refused, here or by others: by the code of the answer, or another of a small set. who is nil where it is not known.
 func (g *Guard) Count(who *Identity, remoteAddr, reason string) {
 	if who == nil {
 		who = nobody

@@ -145,7 +145,7 @@ func (g *Guard) Ticket(r *http.Request) (ticket string, ok bool) {
 	}
 	ticket, _, refused := g.tickets.issue(r, time.Now())
 	if refused != nil {
-		g.tell(refused, who, r.RemoteAddr)
+		g.Count(who, r.RemoteAddr, refused.Reason)
 	}
 	return ticket, refused == nil
 }

@@ -35,12 +35,12 @@ func (a *api) query(w http.ResponseWriter, r *http.Request) {
 		refused.write(w)
 		return
 	}
-	reveals := a.o.Revealed != nil && who.Grant.May(access.Reveal)
-	asks := reveals && conditional(data) && differs(rd.all(), rd.shown(false), q.Pattern(), nil)
-	if asks { // whatever the answer is, and if there is none: it tells something of them
+	all, reveals := rd.all(), a.o.Revealed != nil && who.Grant.May(access.Reveal)
+	asks := reveals && q.Conditional() && differs(all, rd.shown(false), q.Pattern(), nil)
+	if asks { // whatever the answer is, and if there is none
 		a.o.Revealed(who, rd.version.Snapshot.Environment, q.Pattern().String(), rd.past)
 	}
-	answer, err := q.Run(rd.all(), value.QueryBudget{})
+	answer, err := q.Run(all, value.QueryBudget{})
 	if err != nil {
 		(&problem{http.StatusBadRequest, "queryTooMuch", err.Error(), "narrow the pattern or the condition"}).write(w)
 		return
@@ -58,17 +58,6 @@ func (rd *reading) told(answer value.QueryAnswer) bool {
 		shown, _ := rd.plain(m.Path)
 		return shown == nil || shown.Sum() != m.Value.Sum()
 	})
-}
-
-// conditional tells whether a query has a condition: it is asked of the values themselves, so that an answer tells of what is in none of its
-// matches.
-func conditional(query []byte) bool {
-	body, err := value.ParseJSON(query)
-	if err != nil {
-		return false
-	}
-	_, has := body.Get("where")
-	return has
 }
 
 // differs tells whether a pattern selects something, at a path or below it, that is not the same in two trees.

@@ -56,7 +56,6 @@ type Server struct {
 	bounds   bounds
 	gate     *gate
 	guard    *access.Guard // of Run, before anything is accepted
-	answers  *api.Handler  // of Run, as the guard
 	listener net.Listener  // on the gate
 	ops      net.Listener
 	timeouts timeouts
@@ -185,7 +184,8 @@ func (s *Server) Run(ctx context.Context) error {
 		Live: s.live, Guard: credentials.guard, Ticket: credentials.guard.Ticket, Revealed: credentials.reveals.add,
 		MaxStreams: max(1, min(ofrep.MaxStreams, s.bounds.sessions/4)), Observe: s.metrics.evaluating(),
 	})
-	handler, err := s.handler(credentials, follower, reconciler, log, past, hub, flags)
+	reads := s.reads(credentials, follower, reconciler, log, past, hub)
+	handler, err := s.handler(credentials, follower, reconciler, log, reads, hub, flags)
 	if err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (s *Server) Run(ctx context.Context) error {
 	surface := newHTTP(handler, s.timeouts, s.log)
 	surface.ConnState, surface.ConnContext = s.gate.changed, s.gate.entered
 	surface.RegisterOnShutdown(flags.Stop)
-	surface.RegisterOnShutdown(s.answers.Stop)
+	surface.RegisterOnShutdown(reads.Stop)
 	defer serveHTTP(ctx, s.listener, surface, s.ending, failed).stop()
 	if s.ops != nil {
 		defer serveHTTP(ctx, s.ops, newHTTP(s.operations(reconciler), s.timeouts, s.log), s.ending, failed).stop()
@@ -243,12 +243,10 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
-// handler is the HTTP surface.
-func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler *apply.Reconciler, log *audit.Log, past *history.History, hub *notify.Hub, flags *ofrep.Handler) (http.Handler, error) {
-	mux := http.NewServeMux()
-	guard := by.guard
-	s.answers = api.New(api.Options{
-		Live: s.live, Status: reconciler.Status, Versions: log, Log: log, History: past, Note: log.Note, Revealed: by.reveals.at, Refused: guard.Count, Slog: s.log,
+// reads answers about values, versions and what operators do.
+func (s *Server) reads(by *credentials, follower *gitsync.Follower, reconciler *apply.Reconciler, log *audit.Log, past *history.History, hub *notify.Hub) *api.Handler {
+	return api.New(api.Options{
+		Live: s.live, Status: reconciler.Status, Versions: log, Log: log, History: past, Note: log.Note, Revealed: by.reveals.at, Refused: by.guard.Count, Slog: s.log,
 		Look: func() api.Look { return look(follower.State()) },
 		Accept: func(ctx context.Context, commit string, a apply.Acceptance) (gitsync.Hash, error) {
 			defer follower.Hint() // a rewritten history that was refused may be what is accepted
@@ -258,7 +256,13 @@ func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler
 			Version: Version, Repo: s.settings.Repo, Branch: s.settings.Branch, Path: s.settings.Path, Started: s.started,
 		},
 	})
-	reads := guard.WrapFunc(s.answers.Serve)
+}
+
+// handler is the HTTP surface.
+func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler *apply.Reconciler, log *audit.Log, reads *api.Handler, hub *notify.Hub, flags *ofrep.Handler) (http.Handler, error) {
+	mux := http.NewServeMux()
+	guard := by.guard
+	answers := guard.WrapFunc(reads.Serve)
 	mux.Handle("/v1/stream", guard.Wrap(hub, access.AcceptTickets()))
 	evaluations := ofrep.Entry(guard.WrapFunc(flags.Serve, access.AcceptTickets()))
 	mux.Handle("POST /v1/tickets", guard.Wrap(http.HandlerFunc(guard.ServeTicket)))
@@ -267,7 +271,7 @@ func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
 		mux.Handle(path, guard.Wrap(privileged(guard, operations)))
 	}
-	mux.Handle("/", s.page(reads))
+	mux.Handle("/", s.page(answers))
 	surface := secured(func(w http.ResponseWriter, r *http.Request) {
 		heard(r)
 		if r.TransferEncoding != nil || !r.ProtoAtLeast(1, 1) {
@@ -276,7 +280,7 @@ func (s *Server) handler(by *credentials, follower *gitsync.Follower, reconciler
 			w.Header().Set("Connection", "close")
 		}
 		if strings.HasPrefix(r.URL.Path, "/v1/config") {
-			reads.ServeHTTP(w, r) // reads are many: they go past the router
+			answers.ServeHTTP(w, r) // reads are many: they go past the router
 			return
 		}
 		if strings.HasPrefix(r.URL.Path, "/ofrep/") || strings.HasPrefix(r.URL.Path, "/env/") {

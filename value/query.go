@@ -47,6 +47,9 @@ var ErrQueryWork = errors.New("the query takes too much work")
 // Pattern says which values are looked at.
 func (q *Query) Pattern() Pattern { return q.pattern }
 
+// Conditional tells whether a condition is asked of the values: then the answer tells something of those that do not match, too.
+func (q *Query) Conditional() bool { return q.where != nil }
+
 // Run answers the query from a tree. What stands behind a redacted value changes neither what matches nor where an answer ends:
 // see [ParseQuery]. The only error is [ErrQueryWork].
 func (q *Query) Run(root *Value, b QueryBudget) (QueryAnswer, error) {
