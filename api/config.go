@@ -136,11 +136,7 @@ func deadline(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writePatience))
 }
 
-const (
-	configPrefix  = "/v1/config"
-	writePatience = time.Minute
-	largeAnswer   = 32 << 10 // bytes that a socket takes without waiting for the client
-)
+const configPrefix = "/v1/config"
 
 type api struct {
 	o       Options

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"time"
 )
 
 // problem is what every error of the HTTP surface looks like: {"error": {"code", "message", "hint"}}.
@@ -73,26 +72,3 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 var notRecorded = &problem{
 	http.StatusServiceUnavailable, "notRecorded", "it could not be recorded, so nothing was done", "try again in a moment; the server's log says why",
 }
-
-const (
-	maxSights = 1000 // narrowed versions that are kept
-
-	// The key that a mistyped one means is looked for among so many, of so many bytes.
-	maxNearest  = 1000
-	maxMistyped = 100
-
-	maxBody   = 64 << 10 // bytes of a request
-	maxReason = 1000     // bytes of what an operator gives as a reason
-
-	maxFollowers         = 16 // of the audit log
-	maxFollowersIdentity = 4  // with one credential, or without one from one address
-
-	maxCompared = 64  // environments of one matrix
-	maxVerdicts = 200 // records that one blame looks up
-
-	maxLookedInto = 50   // versions that one listing looks into for what is left of a map that came or went
-	maxWithins    = 1000 // of what was found there, kept
-
-	usualPeriod  = 30 * 24 * time.Hour
-	notePatience = 2 * time.Second
-)

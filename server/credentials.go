@@ -44,9 +44,6 @@ func (s *Server) credentials(log *audit.Log) (*credentials, error) {
 	return &credentials{guard: access.NewGuard(o), tokens: tokens, reveals: newReveals(func(events []audit.Event) { s.note(log, events, notePatience) })}, nil
 }
 
-// notePatience is how long notes may take together. What the log does not take in time follows.
-const notePatience = 2 * time.Second
-
 // note puts on record what nobody waits for.
 func (s *Server) note(log *audit.Log, events []audit.Event, patience time.Duration) {
 	ctx, cancel := s.ending.patience(patience, stopNotes)
@@ -68,9 +65,6 @@ func (s *Server) reportRefusals(log *audit.Log, list []access.Refusal) {
 	}
 	s.note(log, events, notePatience)
 }
-
-// changePatience is how long notes of changed files may take together: who takes up changes ends sessions, too.
-const changePatience = 200 * time.Millisecond
 
 // noteChanges puts on record what was changed in the files of credentials. By whom is not known.
 func (s *Server) noteChanges(log *audit.Log, list []access.Change) {

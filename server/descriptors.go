@@ -13,13 +13,6 @@ import (
 	"github.com/trunkline/trunkline/notify"
 )
 
-// What connections leave of the process's descriptors: some to the mirror, the log, fetches and validators, and beside them some
-// that sessions leave to requests.
-const (
-	keptForFiles    = 256
-	keptForRequests = 768
-)
-
 // bounds are how many connections may be open, and how many of them may be sessions.
 type bounds struct{ connections, sessions int }
 
@@ -51,7 +44,7 @@ type gate struct {
 }
 
 func newGate(l net.Listener, most int, refused func(remoteAddr, reason string)) *gate {
-	g := &gate{Listener: l, most: most, mostOf: max(most/4, 1), refused: refused, of: map[netip.Addr]int{}}
+	g := &gate{Listener: l, most: most, mostOf: max(most/addressShare, 1), refused: refused, of: map[netip.Addr]int{}}
 	g.fewer.L = &g.mu
 	return g
 }

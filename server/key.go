@@ -18,10 +18,7 @@ import (
 	"github.com/trunkline/trunkline/value"
 )
 
-const (
-	keyBytes    = 32
-	maxKeyBytes = 4096 // of its file
-)
+const keyBytes = 32
 
 // digestKey is the key of all digests and fingerprints: the one that is named, or one that the first start leaves in the data directory.
 func (s *Settings) digestKey(log *slog.Logger) (value.Key, error) {

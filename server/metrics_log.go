@@ -10,10 +10,7 @@ import (
 	"github.com/trunkline/trunkline/audit"
 )
 
-const (
-	sizeAge      = 5 * time.Second // of what is told of the log's size, at most, while the log answers
-	sizePatience = time.Second     // for the log to answer a scrape
-)
+const sizeAge = 5 * time.Second // of what is told of the log's size, at most, while the log answers
 
 var (
 	logPending = prometheus.NewDesc("trunkline_audit_records_pending", "Records that wait for the audit log.", nil, nil)

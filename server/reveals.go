@@ -30,14 +30,7 @@ type revealedTo struct {
 
 type revealed struct{ env, path, commit string } // no commit for what was live
 
-const (
-	revealEvery        = time.Minute
-	maxReveals         = 10_000 // that are told apart within a minute
-	maxIdentityReveals = 200    // of one identity
-	maxRevealed        = 10_000 // identities
-	maxRevealedIn      = 64     // environments of one identity, of what is not told apart; the others count as one without a name
-	maxRevealedPath    = 2 << 10
-)
+const revealEvery = time.Minute
 
 func newReveals(note func([]audit.Event)) *reveals {
 	return &reveals{note: note, revealed: map[string]*revealedTo{}}

@@ -35,20 +35,6 @@ import (
 // Version is what the program calls itself; the build sets it.
 var Version = "dev"
 
-const (
-	idleTimeout = 2 * time.Minute
-	maxHeader   = 32 << 10
-)
-
-// timeouts are those that a test shortens.
-type timeouts struct {
-	header  time.Duration // for a request to come, without its body
-	request time.Duration // with it
-	answer  time.Duration // for an answer to be taken
-}
-
-var usualTimeouts = timeouts{header: 10 * time.Second, request: 30 * time.Second, answer: time.Minute}
-
 // Server is one running program.
 type Server struct {
 	settings Settings
@@ -182,7 +168,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.metrics.registry.MustRegister(state{reconciler.Status, follower.State, &logState{log: log}, s.started}, convergence{hub})
 	flags := ofrep.New(ofrep.Options{
 		Live: s.live, Guard: credentials.guard, Ticket: credentials.guard.Ticket, Revealed: credentials.reveals.add,
-		MaxStreams: max(1, min(ofrep.MaxStreams, s.bounds.sessions/4)), Observe: s.metrics.evaluating(),
+		MaxStreams: max(1, min(ofrep.MaxStreams, s.bounds.sessions/streamsShare)), Observe: s.metrics.evaluating(),
 	})
 	reads := s.reads(credentials, follower, reconciler, log, past, hub)
 	handler, err := s.handler(credentials, follower, reconciler, log, reads, hub, flags)

@@ -7,12 +7,6 @@ import (
 	"time"
 )
 
-// stopWithin is how long a program takes to end that was told to, but for closing its files: supervisors allow ten seconds, and kill then.
-const stopWithin = 9 * time.Second
-
-// closeWithin is how long the closing of its files may take beside that.
-const closeWithin = 700 * time.Millisecond
-
 // A step of the end has a share of the time, in ninths: so much of it may be over when the step is. What one does not need is left to
 // those after it.
 const (

@@ -27,12 +27,6 @@ type Trimmed struct {
 	Size       audit.Size        `json:"size"` // of the log, afterwards
 }
 
-const (
-	maxTrimBytes  = 64 << 10 // of the body
-	maxTrimReason = 1000
-	trimPatience  = 10 * time.Minute // for a log that is as large as it may be
-)
-
 // trimming lets operators of everything trim the audit log.
 func trimming(guard *access.Guard, log *audit.Log) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
