@@ -51,15 +51,37 @@ func tell(t *testing.T) *history {
 	return h
 }
 
-// views are all there are, with what each must show.
-func (h *history) views() []struct {
+// view is one of the page, with what it must show.
+type view struct {
 	name, hash string
 	shows      []string
-} {
-	return []struct {
-		name, hash string
-		shows      []string
-	}{
+}
+
+// looksWell has a view checked for what keeps people out, light and dark, wide and on a phone.
+func (p *tab) looksWell(v view) {
+	p.Helper()
+	p.follow(v.hash)
+	p.settled()
+	for _, text := range v.shows {
+		p.shows(text)
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		p.prefer(scheme)
+		p.accessible(scheme)
+		p.shot(v.name + "-" + scheme)
+	}
+	p.prefer("light")
+	p.size(narrow, 740)
+	p.fits()
+	p.accessible("on a phone")
+	p.shot(v.name + "-phone")
+	p.size(wide, 900)
+	p.check()
+}
+
+// views are all there are.
+func (h *history) views() []view {
+	return []view{
 		{"overview", "#/", []string{"prod", "staging", "Blocked", "environments/staging/checkout.yaml:1:10", "Pinned", "checkout fails in Europe", "Recent versions", h.blocked[:7]}},
 		{"versions", "#/versions", []string{"Try five times", "rejected in prod, prodEu, staging", "Restores exactly", "v1.0", "Grace Hopper"}},
 		{"versions-filtered", "#/versions?verdict=rejected&env=prod&author=grace", []string{"Try much harder"}},
@@ -102,23 +124,7 @@ func TestEveryView(t *testing.T) {
 		t.Run(view.name, func(t *testing.T) {
 			defer func(whole testing.TB) { p.TB = whole }(p.TB)
 			p.TB = t
-			p.follow(view.hash)
-			p.settled()
-			for _, text := range view.shows {
-				p.shows(text)
-			}
-			for _, scheme := range []string{"light", "dark"} {
-				p.prefer(scheme)
-				p.accessible(scheme)
-				p.shot(view.name + "-" + scheme)
-			}
-			p.prefer("light")
-			p.size(narrow, 740)
-			p.fits()
-			p.accessible("on a phone")
-			p.shot(view.name + "-phone")
-			p.size(wide, 900)
-			p.check()
+			p.looksWell(view)
 		})
 	}
 }
@@ -141,33 +147,14 @@ func TestOverrides(t *testing.T) {
 	p.write(token)
 	p.press("Enter")
 	p.until(`document.getElementById("credential").innerText === "Token in use"`)
-	for _, view := range []struct {
-		name, hash string
-		shows      []string
-	}{
+	for _, view := range []view{
 		{"stopped", "#/", []string{"1 stopped", "Stopped: rollout quick", "carts are lost since then", "Everybody gets what is configured", "rollout quick (some): adds 2,000 slots in prod, staging"}},
 		{"versions-effects", "#/versions", []string{"rollout quick (some): adds 2,000 slots in prod, staging"}},
 		{"version-effects", "#/versions/" + grown, []string{"Rollouts and experiments", "adds 2,000 slots", "rollouts/quick.yaml:5:5", "who gets what; see above"}},
 		{"audit-stops", "#/audit?kind=stop", []string{"Stopped the rollout quick", "carts are lost since then", "prod"}},
 		{"value-owned", "#/value?env=prod&path=checkout.timeout", []string{"Some may get another value: it is set by the rollout quick.", "trunkline explain 'checkout.timeout' --env prod --context targetingKey=u1"}},
 	} {
-		p.follow(view.hash)
-		p.settled()
-		for _, text := range view.shows {
-			p.shows(text)
-		}
-		for _, scheme := range []string{"light", "dark"} {
-			p.prefer(scheme)
-			p.accessible(scheme)
-			p.shot(view.name + "-" + scheme)
-		}
-		p.prefer("light")
-		p.size(narrow, 740)
-		p.fits()
-		p.accessible("on a phone")
-		p.shot(view.name + "-phone")
-		p.size(wide, 900)
-		p.check()
+		p.looksWell(view)
 	}
 	p.follow("#/value?env=prodEu&path=checkout.timeout")
 	p.settled()
